@@ -1,0 +1,44 @@
+/**
+ * Every bound on input from outside, in one table, so that a message can name the bound it hit.
+ * Sizes are bytes. Each has a test at its edge.
+ */
+export const LIMITS = {
+  /** A Dockerfile or an ignore file. */
+  dockerfileBytes: 4 << 20,
+  /** Result of one variable expansion. */
+  expansionBytes: 1 << 20,
+  /** Nesting of `${a:-${b:-…}}`. */
+  expansionDepth: 256,
+  /** Errors reported for one Dockerfile before parsing gives up. */
+  dockerfileErrors: 100,
+  /** ONBUILD triggers taken over from a base. */
+  onbuildTriggers: 1_000,
+  /** Manifest, index or configuration document. */
+  manifestBytes: 4 << 20,
+  configBytes: 8 << 20,
+  /** Nesting of a JSON document from outside. */
+  jsonDepth: 128,
+  /** Entries of an index, and indexes inside indexes. */
+  indexEntries: 10_000,
+  indexDepth: 8,
+  /** Layers of one image (docker refuses more than 127 with overlay). */
+  layers: 1_000,
+  /** Length of one path inside an image, and of one of its parts. */
+  pathBytes: 4_096,
+  nameBytes: 255,
+  /** One PAX or GNU long-name record. */
+  tarMetadataBytes: 1 << 20,
+  /** Entries of one layer or context. */
+  treeEntries: 5_000_000,
+  /** Bytes that one compressed stream may unpack to, and how much larger than its input it may grow. */
+  unpackedBytes: 64 * 2 ** 30,
+  unpackedRatio: 20_000,
+  /** passwd and group files read from an image. */
+  passwdBytes: 10 << 20,
+  /** Body of a remote file that ADD fetches. */
+  downloadBytes: 16 * 2 ** 30,
+  /** Redirects followed for one request. */
+  redirects: 10,
+  /** Milliseconds without a byte before a connection counts as dead. */
+  stallMs: 30_000,
+} as const;

@@ -1,0 +1,78 @@
+import type { Descriptor } from "../oci/descriptor.ts";
+import type { Digest } from "../oci/digest.ts";
+import type { Place } from "../oci/place.ts";
+import type { Reference } from "../oci/reference.ts";
+
+/** What a step came to, under the key of its inputs. Without `layer` the step added nothing. */
+export interface CacheRecord {
+  readonly key: Digest;
+  readonly layer?: { readonly diffId: Digest; readonly blob: Descriptor };
+  /** Any other small value that belongs to the key: the digest of a selection, say. JSON. */
+  readonly value?: unknown;
+  /** Milliseconds since the epoch: made, last used. */
+  readonly at: number;
+}
+
+export interface NameRecord {
+  readonly name: Reference;
+  readonly root: Descriptor;
+  /** Milliseconds since the epoch at which the name was set. */
+  readonly at: number;
+}
+
+export interface Collected {
+  readonly removed: readonly Digest[];
+  readonly bytes: number;
+}
+
+/** A blob being written: chunks go in synchronously and in order; `commit` makes it durable under its digest. */
+export interface BlobWriter {
+  /** The chunk may be reused by the caller after the call returns. */
+  write(chunk: Uint8Array): void | Promise<void>;
+  /** fsync, compare with `expect`, rename, fsync of the directory. Throws DIGEST, NO_SPACE, STORAGE. */
+  commit(digest: Digest, expectSize?: number): Promise<{ digest: Digest; size: number }>;
+  /** Removes what was written. Harmless after commit. */
+  abort(): void;
+}
+
+/** The local store: a Place with names, cache records and a ledger. Made by `openStore` (store/store.ts). */
+export interface ContentStore extends Place, AsyncDisposable {
+  /** The folder it lives in. */
+  readonly dir: string;
+  /** A writer into the store's private temporary folder. The caller hashes. */
+  writer(): BlobWriter;
+  /** The file of a blob, for readers that seek (layers). Existence is not checked. */
+  pathOf(digest: Digest): string;
+  /** Size of a blob, or undefined where it is missing. */
+  sizeOf(digest: Digest): number | undefined;
+
+  names(): Promise<readonly NameRecord[]>;
+  /** Removes one name. False where it was not there. */
+  unname(name: Reference): Promise<boolean>;
+  /** A sealed image without a name stays listed (docker's `<none>`) until pruned. */
+  keep(root: Descriptor): Promise<void>;
+  untagged(): Promise<readonly NameRecord[]>;
+  forget(root: Digest): Promise<boolean>;
+
+  recall(key: Digest): CacheRecord | undefined;
+  remember(record: Omit<CacheRecord, "at">): void;
+  /** Writes pending cache records durably. Called once at the end of a build. */
+  flush(): Promise<void>;
+  /** All cache records, for `builder prune` and `system df`. */
+  records(): readonly CacheRecord[];
+  forgetRecords(keep: (record: CacheRecord) => boolean): Promise<number>;
+
+  /** The index of a layer (image/index.ts encodes it), kept by diffID. A damaged or missing one is undefined. */
+  readIndex(diffId: Digest): Promise<Uint8Array | undefined>;
+  writeIndex(diffId: Digest, bytes: Uint8Array): Promise<void>;
+
+  /** A blob that holds the layer with this diffID, in whichever representation was stored. */
+  blobOf(diffId: Digest): Descriptor | undefined;
+
+  /** Small derived files that may vanish at any time (the stamp ledger): by a name of [a-z0-9-]. */
+  readScratch(name: string): Uint8Array | undefined;
+  writeScratch(name: string, bytes: Uint8Array): void;
+
+  /** Removes every blob that no name, kept image or cache record reaches and no living process has in use. */
+  collect(): Promise<Collected>;
+}
