@@ -1,0 +1,99 @@
+/** Golden cases: folders of testdata/golden, made into something that a builder can build. */
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { archive, makeTree, type Node } from "./context.ts";
+import type { Picture } from "./image.ts";
+
+export const GOLDEN = join(import.meta.dirname, "../../testdata/golden");
+
+/** args.json: all optional. */
+export interface Args {
+  /** Flags of the build, run in the case's folder: `--build-context other=other` finds tree.json's "other". */
+  readonly flags?: readonly string[];
+  /** "context" unless said; "-" is the Dockerfile on standard input, "-tar" the context as an archive on standard input. */
+  readonly context?: string;
+  /** Builds that come first, each a Dockerfile of the case's folder and the name of its image. */
+  readonly before?: readonly { readonly file: string; readonly tag: string; readonly flags?: readonly string[] }[];
+  /** The build must fail, and the message must have all of these words in it. */
+  readonly fails?: readonly string[];
+  /** Environment of the builder. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface Case {
+  readonly name: string;
+  readonly dir: string;
+  readonly args: Args;
+}
+
+/** What record.ts writes: the picture, or docker's words. */
+export type Expected = { readonly docker: string } & (Picture | { readonly error: string });
+
+export function isFailure(expected: Expected): expected is Expected & { readonly error: string } {
+  return "error" in expected;
+}
+
+export function allCases(): Case[] {
+  return readdirSync(GOLDEN, { withFileTypes: true })
+    .filter((one) => one.isDirectory())
+    .map((one) => one.name)
+    .sort()
+    .map((name) => {
+      const dir = join(GOLDEN, name);
+      const file = join(dir, "args.json");
+      return { name, dir, args: existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : {} };
+    });
+}
+
+export function expectedOf(one: Case): Expected | undefined {
+  const file = join(one.dir, "expected.json");
+  return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined;
+}
+
+export interface Prepared {
+  /** The working folder; `context` lies in it. */
+  readonly dir: string;
+  /** What goes to the builder's standard input. */
+  readonly input?: Buffer;
+  /** The last words of the command line. */
+  readonly words: readonly string[];
+  remove(): void;
+}
+
+/** Makes a case's folders under the temporary folder. Modes of 000 and the like are handled by the caller being their owner. */
+export function prepare(one: Case): Prepared {
+  const dir = mkdtempSync(join(tmpdir(), "nought-golden-"));
+  const own = join(one.dir, "tree.json");
+  const tree = JSON.parse(readFileSync(existsSync(own) ? own : join(GOLDEN, "tree.json"), "utf8"));
+  const named: Record<string, readonly Node[]> = Array.isArray(tree) ? { context: tree } : tree;
+  for (const [name, nodes] of Object.entries(named)) makeTree(join(dir, name), nodes);
+  mkdirSync(join(dir, "context"), { recursive: true });
+  const dockerfile = readFileSync(join(one.dir, "Dockerfile"));
+  for (const file of readdirSync(one.dir)) {
+    if (file.endsWith("Dockerfile") || file.endsWith("dockerignore")) cpSync(join(one.dir, file), join(dir, "context", file));
+  }
+  const remove = () => rmSync(dir, { recursive: true, force: true });
+  const flags = one.args.flags ?? [];
+  if (one.args.context === "-") return { dir, input: dockerfile, words: [...flags, "-"], remove };
+  if (one.args.context === "-tar") {
+    const file: Node = { path: "Dockerfile", base64: dockerfile.toString("base64") };
+    return { dir, input: archive([...(named.context ?? []), file]), words: [...flags, "-"], remove };
+  }
+  return { dir, words: [...flags, one.args.context ?? "context"], remove };
+}
+
+/** Writes expected.json: one line for each path, layer and history entry, so that a difference reads well. */
+export function writeExpected(one: Case, expected: Expected): void {
+  const list = (items: readonly unknown[]) =>
+    items.length === 0 ? "[]" : `[\n${items.map((item) => `    ${JSON.stringify(item)}`).join(",\n")}\n  ]`;
+  const map = (items: object) => {
+    const rows = Object.entries(items).map(([key, value]) => `    ${JSON.stringify(key)}: ${JSON.stringify(value)}`);
+    return rows.length === 0 ? "{}" : `{\n${rows.join(",\n")}\n  }`;
+  };
+  const head = `{\n  "docker": ${JSON.stringify(expected.docker)},\n`;
+  const body = isFailure(expected)
+    ? `  "error": ${JSON.stringify(expected.error)}\n}\n`
+    : `  "tree": ${map(expected.tree)},\n  "layers": ${list(expected.layers)},\n  "config": ${map(expected.config)},\n  "history": ${list(expected.history)}\n}\n`;
+  writeFileSync(join(one.dir, "expected.json"), head + body);
+}

@@ -1,0 +1,89 @@
+/** Builds a golden case with a real docker and reads what came out. */
+import { spawnSync } from "node:child_process";
+import { accessSync, constants, mkdirSync, rmSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import type { Case, Expected } from "./case.ts";
+import { prepare } from "./case.ts";
+import { type Picture, readImage } from "./image.ts";
+
+/** The command that starts docker: NOUGHT_DOCKER split at blanks, else `docker` of PATH, else nothing. */
+export function dockerCommand(): readonly string[] | undefined {
+  const given = process.env.NOUGHT_DOCKER?.trim();
+  if (given) return given.split(/\s+/);
+  for (const dir of (process.env.PATH ?? "").split(delimiter)) {
+    try {
+      accessSync(join(dir, "docker"), constants.X_OK);
+      return ["docker"];
+    } catch {}
+  }
+  return undefined;
+}
+
+function run(command: readonly string[], args: readonly string[], cwd: string, env: NodeJS.ProcessEnv, input?: Buffer) {
+  const [program = "docker", ...first] = command;
+  const done = spawnSync(program, [...first, ...args], {
+    cwd,
+    env,
+    ...(input ? { input } : { stdio: ["ignore", "pipe", "pipe"] }),
+    encoding: "utf8",
+    maxBuffer: 64 << 20,
+  });
+  if (done.error) throw done.error;
+  return { status: done.status ?? 1, stdout: done.stdout, stderr: done.stderr };
+}
+
+/** Version of the daemon, undefined where none answers. */
+export function dockerVersion(command: readonly string[]): string | undefined {
+  const { status, stdout } = run(command, ["version", "--format", "{{.Server.Version}}"], "/", process.env);
+  return status === 0 ? (stdout.trim().split("+")[0] as string) : undefined;
+}
+
+/** What docker says in the end: from `failed to solve` on, without the progress lines before it. */
+function essence(stderr: string): string {
+  const lines = stderr.split("\n").filter((line) => line.startsWith("ERROR:"));
+  return (lines.at(-1) ?? stderr.trim().split("\n").slice(-3).join("\n")).replace(/^ERROR: (failed to build: )?(failed to solve: )?/, "");
+}
+
+/** `docker save` refuses an image that has no layer: what `inspect` and `history` know of it. */
+function imageWithoutLayers(command: readonly string[], tag: string, cwd: string, env: NodeJS.ProcessEnv): Picture | undefined {
+  const [facts] = JSON.parse(run(command, ["image", "inspect", tag], cwd, env).stdout);
+  if ((facts.RootFS.Layers ?? []).length > 0) return undefined;
+  const lines = run(command, ["history", "--no-trunc", "--format", "{{json .}}", tag], cwd, env).stdout.split("\n").filter(Boolean);
+  const config = Object.fromEntries(Object.entries(facts.Config).filter(([, value]) => value !== null && value !== "" && value !== false));
+  return {
+    tree: {},
+    layers: [],
+    config: { architecture: facts.Architecture, config, os: facts.Os },
+    history: lines.reverse().map((line) => ({ created_by: JSON.parse(line).CreatedBy, comment: JSON.parse(line).Comment, empty_layer: true })),
+  };
+}
+
+/** Builds with docker and reads the image, or docker's error. Names of images made are removed again. */
+export function buildWithDocker(one: Case, command: readonly string[], version: string): Expected {
+  const made = prepare(one);
+  const tags: string[] = [];
+  const env = { ...process.env, BUILDKIT_PROGRESS: "plain", DOCKER_BUILDKIT: "1", SOURCE_DATE_EPOCH: undefined, ...one.args.env };
+  try {
+    for (const { file, tag, flags = [] } of one.args.before ?? []) {
+      const done = run(command, ["build", "-t", tag, "-f", `context/${file}`, ...flags, "context"], made.dir, env);
+      if (done.status !== 0) throw new Error(`${one.name}: ${file}: ${done.stderr}`);
+      tags.push(tag);
+    }
+    const tag = `nought-golden/${one.name}`;
+    const done = run(command, ["build", "-t", tag, ...made.words], made.dir, env, made.input);
+    if (done.status !== 0) return { docker: version, error: essence(done.stderr) };
+    tags.push(tag);
+    mkdirSync(join(made.dir, "image"));
+    const bare = imageWithoutLayers(command, tag, made.dir, env);
+    if (bare) return { docker: version, ...bare };
+    const saved = run(command, ["save", tag, "-o", join(made.dir, "image.tar")], made.dir, env);
+    if (saved.status !== 0) throw new Error(`${one.name}: save: ${saved.stderr}`);
+    const unpacked = spawnSync("tar", ["-xf", join(made.dir, "image.tar"), "-C", join(made.dir, "image")]);
+    if (unpacked.status !== 0) throw new Error(String(unpacked.stderr));
+    return { docker: version, ...readImage(join(made.dir, "image")) };
+  } finally {
+    if (tags.length > 0) run(command, ["rmi", "-f", ...tags], made.dir, env);
+    rmSync(join(made.dir, "image"), { recursive: true, force: true });
+    made.remove();
+  }
+}
