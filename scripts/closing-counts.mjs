@@ -1,19 +1,39 @@
-// A reporter of node:test: failures in full, skips with their reason, then one closing line of counts.
+// A reporter of node:test: failures in full, skips with their reason, nothing for what passes. The counts go to the file that
+// NOUGHT_TEST_COUNTS names, from which scripts/test.mjs makes the one closing line.
+import { writeFileSync } from "node:fs";
+import { relative } from "node:path";
+
 export default async function* report(source) {
-  let passed = 0;
-  let failed = 0;
-  let skipped = 0;
-  for await (const event of source) {
-    if (event.type === "test:pass") {
-      if (event.data.skip !== undefined) {
-        skipped++;
-        yield `\nskipped: ${event.data.name}: ${event.data.skip}`;
-      } else if (event.data.details?.type !== "suite") passed++;
-    } else if (event.type === "test:fail" && event.data.details?.type !== "suite") {
-      failed++;
-      const cause = event.data.details.error?.cause ?? event.data.details.error;
-      yield `\nFAILED ${event.data.name} (${event.data.file}:${event.data.line})\n${cause?.stack ?? cause}\n`;
+  const counts = { passed: 0, failed: 0, skipped: 0, slowest: [] };
+  const above = []; // names of the suites around the running test, by nesting
+  for await (const { type, data } of source) {
+    if (type === "test:stderr") yield data.message;
+    if (type === "test:start") above[data.nesting] = data.name;
+    if (type !== "test:pass" && type !== "test:fail") continue;
+    const name = [...above.slice(0, data.nesting), data.name].join(" > ");
+    const file = data.file ? relative(process.cwd(), data.file) : "";
+    const isSuite = data.details?.type === "suite";
+    if (data.skip !== undefined || data.todo !== undefined) {
+      if (isSuite) continue;
+      counts.skipped++;
+      yield `skipped: ${file}: ${name}: ${data.skip || data.todo || "no reason given"}\n`;
+    } else if (type === "test:pass") {
+      if (isSuite) continue;
+      counts.passed++;
+      counts.slowest.push([Math.round(data.details?.duration_ms ?? 0), `${file}: ${name}`]);
+      if (counts.slowest.length > 50) keepSlowest(counts);
+    } else {
+      const error = data.details?.error;
+      if (error?.failureType === "subtestsFailed") continue; // said already, where it happened
+      counts.failed++;
+      const cause = error?.cause ?? error;
+      yield `\nFAILED ${file}:${data.line}: ${name}\n${cause?.stack ?? cause}\n\n`;
     }
   }
-  yield `\n${passed} passed, ${failed} failed, ${skipped} skipped\n`;
+  keepSlowest(counts);
+  if (process.env.NOUGHT_TEST_COUNTS) writeFileSync(process.env.NOUGHT_TEST_COUNTS, JSON.stringify(counts));
+}
+
+function keepSlowest(counts) {
+  counts.slowest = counts.slowest.sort((a, b) => b[0] - a[0]).slice(0, 5);
 }
