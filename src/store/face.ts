@@ -25,11 +25,15 @@ export interface Collected {
   readonly bytes: number;
 }
 
-/** A blob being written: chunks go in synchronously and in order; `commit` makes it durable under its digest. */
+/** A blob being written: chunks go in synchronously and in order; `commit` gives it its name. */
 export interface BlobWriter {
   /** The chunk may be reused by the caller after the call returns. */
   write(chunk: Uint8Array): void | Promise<void>;
-  /** fsync, compare with `expect`, rename, fsync of the directory. Throws DIGEST, NO_SPACE, STORAGE. */
+  /**
+   * fsync, size check, read-only, rename. The caller has hashed what he wrote. The directory is synced once, by whatever first refers
+   * to the blob (publish, keep). Need not be awaited before the next blob is written: syncs of several blobs overlap.
+   * Throws DIGEST, NO_SPACE, STORAGE, and then nothing stays.
+   */
   commit(digest: Digest, expectSize?: number): Promise<{ digest: Digest; size: number }>;
   /** Removes what was written. Harmless after commit. */
   abort(): void;
@@ -41,7 +45,18 @@ export interface ContentStore extends Place, AsyncDisposable {
   readonly dir: string;
   /** A writer into the store's private temporary folder. The caller hashes. */
   writer(): BlobWriter;
-  /** The file of a blob, for readers that seek (layers). Existence is not checked. */
+  /** Several small documents (config, manifest) at once: their syncs overlap. In the order given. */
+  putMany(documents: readonly Uint8Array[]): Promise<{ digest: Digest; size: number }[]>;
+  /**
+   * A file descriptor for readers that seek (layers). The caller closes it. Bytes read this way are not verified. To be
+   * preferred to `pathOf`, because it also finds a blob that a collection has put aside for a moment. Throws NOT_FOUND, DIGEST.
+   */
+  openFile(digest: Digest): number;
+  /** A small blob (manifest, index, config), verified before it is returned. Throws NOT_FOUND, DIGEST, LIMIT, STORAGE. */
+  readDocument(what: Pick<Descriptor, "digest" | "size">): Buffer;
+  /** Protects an image from collections by others until this store is closed: for save and other long reads. */
+  hold(root: Descriptor): Promise<void>;
+  /** The file of a blob. Existence is not checked. */
   pathOf(digest: Digest): string;
   /** Size of a blob, or undefined where it is missing. */
   sizeOf(digest: Digest): number | undefined;
@@ -56,7 +71,9 @@ export interface ContentStore extends Place, AsyncDisposable {
 
   recall(key: Digest): CacheRecord | undefined;
   remember(record: Omit<CacheRecord, "at">): void;
-  /** Writes pending cache records durably. Called once at the end of a build. */
+  /** Remembers which blob holds the layer with this diffID, for layers that came by load or pull. Written with `flush`. */
+  noteBlob(diffId: Digest, blob: Descriptor): void;
+  /** Writes pending cache records, once at the end of a build. A kill loses none; a power cut may: a lost record is a miss. */
   flush(): Promise<void>;
   /** All cache records, for `builder prune` and `system df`. */
   records(): readonly CacheRecord[];

@@ -1,0 +1,80 @@
+import { Failure } from "../kit/error.ts";
+import { LIMITS } from "../kit/limit.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
+import { type Digest, isDigest } from "../oci/digest.ts";
+import { isIndexType, isManifestType, MEDIA } from "../oci/media-type.ts";
+import type { Blobs } from "./blobs.ts";
+import { readDocument } from "./document.ts";
+
+export interface Marks {
+  /** Everything reached, whether it is there or not. */
+  readonly reached: Set<Digest>;
+  /** diffIDs that the configs reached speak of. */
+  readonly diffIds: Set<Digest>;
+  /** Reached documents that are not there or not whole, with the reason. */
+  readonly broken: Map<Digest, Failure>;
+}
+
+export function emptyMarks(): Marks {
+  return { reached: new Set(), diffIds: new Set(), broken: new Map() };
+}
+
+/**
+ * Follows a root through indexes, manifests and configs and adds everything it refers to. A document that is missing or damaged is
+ * noted and not followed; any other trouble (a disk error, too many open files) is thrown, because marks must be complete.
+ */
+export function mark(blobs: Blobs, root: Descriptor, marks: Marks): void {
+  const waiting: Descriptor[] = [root];
+  for (let what = waiting.pop(); what !== undefined; what = waiting.pop()) {
+    if (marks.reached.has(what.digest)) continue;
+    marks.reached.add(what.digest);
+    if (!isDocument(what.mediaType) || what.size > LIMITS.configBytes) continue;
+    try {
+      const document = parse(readDocument(blobs, what));
+      for (const diffId of diffIdsOf(document)) marks.diffIds.add(diffId);
+      waiting.push(...childrenOf(document));
+    } catch (error) {
+      if (!(error instanceof Failure) || (error.code !== "NOT_FOUND" && error.code !== "DIGEST")) throw error;
+      marks.broken.set(what.digest, error);
+    }
+  }
+}
+
+/**
+ * What a document refers to. Lenient on purpose: it keeps whatever looks like a descriptor, whatever kind of document
+ * says so; whether documents are valid is judged elsewhere (image/validate.ts).
+ */
+export function childrenOf(document: unknown): Descriptor[] {
+  const { config, layers, manifests, blobs } = (document ?? {}) as Record<string, unknown>;
+  return [config, ...list(layers), ...list(manifests), ...list(blobs)].filter(isDescriptor);
+}
+
+function diffIdsOf(document: unknown): Digest[] {
+  const rootfs = (document as { rootfs?: { diff_ids?: unknown } } | null)?.rootfs;
+  return list(rootfs?.diff_ids).filter(isDigest);
+}
+
+/** A JSON document, or undefined for anything else: then it refers to nothing. */
+export function parse(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString("utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a blob of this type may refer to others or hold diffIDs. */
+export function isDocument(mediaType: string): boolean {
+  return isIndexType(mediaType) || isManifestType(mediaType) || mediaType === MEDIA.config || mediaType === MEDIA.dockerConfig;
+}
+
+function isDescriptor(value: unknown): value is Descriptor {
+  const one = value as Partial<Descriptor> | null | undefined;
+  return (
+    typeof one === "object" && one !== null && isDigest(one.digest) && Number.isSafeInteger(one.size) && typeof one.mediaType === "string"
+  );
+}
+
+function list(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
+}

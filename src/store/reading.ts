@@ -1,0 +1,79 @@
+import { closeSync, fstatSync, readSync } from "node:fs";
+import { Failure } from "../kit/error.ts";
+import { printable } from "../kit/printable.ts";
+import { storageFailure } from "../kit/storage-failure.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
+import { hasher } from "../oci/digest.ts";
+import type { Bytes } from "../oci/place.ts";
+import type { Blobs } from "./blobs.ts";
+
+const CHUNK = 1 << 20;
+
+/**
+ * Opens a blob. A file of another size than the descriptor's is refused at once; reading from 0 to the end checks the
+ * digest, and the last thing that a reader of damaged bytes gets is DIGEST. Chunks are new buffers of at most 1 MiB.
+ */
+export function openBytes(blobs: Blobs, what: Descriptor): Bytes {
+  const path = blobs.pathOf(what.digest);
+  const fd = blobs.openFile(what.digest);
+  let open = true;
+  const close = () => {
+    if (open) closeSync(fd);
+    open = false;
+  };
+  try {
+    const { size } = fstatSync(fd);
+    if (size !== what.size) {
+      // Only the bytes tell whether the file or the descriptor is wrong.
+      if (digestOfFile(fd, size) !== what.digest) blobs.setAside(what.digest, fd);
+      throw new Failure("DIGEST", `blob ${what.digest}: ${printable(path)} has ${size} bytes, not ${what.size}`);
+    }
+  } catch (error) {
+    close();
+    throw storageFailure(error, "could not read", path);
+  }
+  return {
+    size: what.size,
+    async *read(from = 0, to = what.size) {
+      const hash = from === 0 && to >= what.size ? hasher() : undefined;
+      const end = Math.min(to, what.size);
+      for (let at = from; at < end; ) {
+        const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK, end - at));
+        const got = readAt(fd, chunk, at, path);
+        if (got === 0) throw new Failure("DIGEST", `blob ${what.digest} became shorter while it was read: ${printable(path)}`);
+        const part = got === chunk.length ? chunk : chunk.subarray(0, got);
+        hash?.update(part);
+        at += got;
+        yield part;
+      }
+      if (hash && hash.digest() !== what.digest) {
+        blobs.setAside(what.digest, fd);
+        throw new Failure("DIGEST", `blob ${what.digest} is damaged: ${printable(path)} holds other bytes`);
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      close();
+    },
+  };
+}
+
+/** The digest of the first `size` bytes of an open file. */
+export function digestOfFile(fd: number, size: number): string {
+  const hash = hasher();
+  const chunk = Buffer.allocUnsafe(CHUNK);
+  for (let at = 0; at < size; ) {
+    const got = readSync(fd, chunk, 0, Math.min(CHUNK, size - at), at);
+    if (got === 0) break;
+    hash.update(chunk.subarray(0, got));
+    at += got;
+  }
+  return hash.digest();
+}
+
+function readAt(fd: number, chunk: Buffer, at: number, path: string): number {
+  try {
+    return readSync(fd, chunk, 0, chunk.length, at);
+  } catch (error) {
+    throw storageFailure(error, "could not read", path);
+  }
+}

@@ -1,0 +1,146 @@
+import { randomBytes } from "node:crypto";
+import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { createPrivate, quietly, writeFully } from "../kit/atomic.ts";
+import { formatIdentity, livenessOf, ownIdentity, parseIdentity } from "../kit/liveness.ts";
+import { errnoOf, storageFailure } from "../kit/storage-failure.ts";
+import type { Digest } from "../oci/digest.ts";
+import { hexOf } from "../oci/digest.ts";
+import { createStore, type Layout } from "./layout.ts";
+
+/** A process of another pid namespace cannot be asked; its folder counts as abandoned after a week without a change. */
+const UNKNOWN_GRACE_MS = 7 * 24 * 3_600_000;
+
+/**
+ * The private folder of one opened store, made at the first write: temporary files, and the list of what this process
+ * relies on although nothing refers to it yet (its leases). A collection spares everything leased by a living process.
+ */
+export interface Session {
+  /** Makes the store and the private folder where they are missing. Throws STORAGE. */
+  begin(): void;
+  /** A fresh name in the private folder, which is made at first use. */
+  temporary(): string;
+  /**
+   * Writes down that these blobs are in use, before the caller looks whether they exist. Where the store cannot be written
+   * (read-only), nothing happens unless `must` is set: who cannot write cannot be collected beside, either.
+   */
+  lease(digests: readonly Digest[], must?: boolean): void;
+  /** Removes the private folder. */
+  end(): void;
+}
+
+export function createSession(layout: Layout, present: () => boolean): Session {
+  let folder: string | undefined;
+  let leases: number | undefined;
+  let count = 0;
+  let created = false;
+  const leased = new Set<string>();
+
+  const open = (): string => {
+    if (folder !== undefined) return folder;
+    const path = join(layout.tmp, `${formatIdentity(ownIdentity())}-${randomBytes(4).toString("hex")}`);
+    try {
+      mkdirSync(path, { mode: 0o700 });
+      sweepSessions(layout);
+    } catch (error) {
+      throw storageFailure(error, "could not create", path);
+    }
+    folder = path;
+    return path;
+  };
+  const begin = () => {
+    if (created) return;
+    createStore(layout);
+    created = true;
+  };
+  return {
+    begin,
+    temporary() {
+      begin();
+      return join(open(), String(count++));
+    },
+    lease(digests, must = false) {
+      const fresh = digests.map(hexOf).filter((hex) => !leased.has(hex));
+      if (fresh.length === 0 || (!must && !present())) return;
+      try {
+        if (must) begin();
+        if (leases === undefined) leases = createPrivate(join(open(), "leases"));
+        writeFully(leases, Buffer.from(`${fresh.join("\n")}\n`, "latin1"));
+      } catch (error) {
+        if (must) throw storageFailure(error, "could not write to", folder ?? layout.tmp);
+        return;
+      }
+      for (const hex of fresh) leased.add(hex);
+    },
+    end() {
+      if (leases !== undefined) quietly(() => closeSync(leases as number));
+      if (folder !== undefined) quietly(() => rmSync(folder as string, { recursive: true, force: true }));
+      leases = undefined;
+      folder = undefined;
+      leased.clear();
+    },
+  };
+}
+
+/** Removes the folders of processes that are gone. Those of living ones stay, also when the clock jumped. */
+export function sweepSessions(layout: Layout): number {
+  let swept = 0;
+  for (const name of folders(layout)) {
+    if (!abandoned(layout, name)) continue;
+    quietly(() => {
+      rmSync(join(layout.tmp, name), { recursive: true, force: true });
+      swept++;
+    });
+  }
+  return swept;
+}
+
+/** What living processes have in use, this one included, as hex digits. */
+export function readLeases(layout: Layout): Set<string> {
+  const found = new Set<string>();
+  for (const name of folders(layout)) {
+    if (abandoned(layout, name)) continue;
+    const path = join(layout.tmp, name, "leases");
+    let text: string;
+    try {
+      const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+      try {
+        text = readFileSync(fd, "latin1");
+      } finally {
+        closeSync(fd);
+      }
+    } catch (error) {
+      // Not yet there, or its owner just ended.
+      if (errnoOf(error) === "ENOENT") continue;
+      throw storageFailure(error, "could not read", path);
+    }
+    for (const line of text.split("\n")) if (line.length === 64) found.add(line);
+  }
+  return found;
+}
+
+/** Session folders of processes that no longer run. */
+export function abandonedSessions(layout: Layout): string[] {
+  return folders(layout).filter((name) => abandoned(layout, name));
+}
+
+function abandoned(layout: Layout, name: string): boolean {
+  const who = parseIdentity(name.slice(0, name.lastIndexOf("-")));
+  if (who === undefined) return false;
+  const state = livenessOf(who);
+  if (state !== "unknown") return state === "dead";
+  try {
+    return Date.now() - statSync(join(layout.tmp, name)).mtimeMs > UNKNOWN_GRACE_MS;
+  } catch {
+    return false;
+  }
+}
+
+function folders(layout: Layout): string[] {
+  try {
+    return readdirSync(layout.tmp);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return [];
+    throw storageFailure(error, "could not read", layout.tmp);
+  }
+}

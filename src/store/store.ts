@@ -1,0 +1,171 @@
+import { resolve } from "node:path";
+import { Failure } from "../kit/error.ts";
+import { acquireLock } from "../kit/lock.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
+import type { Digest } from "../oci/digest.ts";
+import { MEDIA } from "../oci/media-type.ts";
+import { formatReference, type Reference } from "../oci/reference.ts";
+import { createBlobs } from "./blobs.ts";
+import { collect } from "./collect.ts";
+import { createDerived } from "./derived.ts";
+import { readDocument } from "./document.ts";
+import type { CacheRecord, ContentStore } from "./face.ts";
+import { inspectStore, layoutOf } from "./layout.ts";
+import { emptyMarks, mark } from "./mark.ts";
+import { createNames } from "./names.ts";
+import type { Parts } from "./parts.ts";
+import { openBytes } from "./reading.ts";
+import { createRecords } from "./records.ts";
+import { createSession } from "./session.ts";
+
+export interface StoreOptions {
+  /** Milliseconds to wait for another process that collects. Default 60,000. */
+  readonly lockTimeoutMs?: number;
+  /** Told when the store waits for another process. */
+  readonly onWait?: (text: string) => void;
+}
+
+/**
+ * Opens the local store in a folder. Nothing is created, listed or synced until the first write; readers never write. Dispose of it at the end: that
+ * removes its private folder. Throws STORAGE where the folder is foreign, writable by others, no store, or of a newer nought.
+ */
+export async function openStore(dir: string, options: StoreOptions = {}): Promise<ContentStore> {
+  return storeOf(partsOf(dir), options);
+}
+
+/** The parts of a store, for what works on the whole of it (checkStore, usage). Throws as openStore does. */
+export function partsOf(dir: string): Parts {
+  const layout = layoutOf(resolve(dir));
+  let present = inspectStore(layout) === "present";
+  const session = createSession(layout, () => (present ||= inspectStore(layout) === "present"));
+  return {
+    layout,
+    session,
+    blobs: createBlobs(layout, session),
+    names: createNames(layout, session),
+    records: createRecords(layout, session),
+    derived: createDerived(layout, session),
+  };
+}
+
+function storeOf(parts: Parts, options: StoreOptions): ContentStore {
+  const { layout, session, blobs, names, records, derived } = parts;
+  const lockOptions = {
+    ...(options.lockTimeoutMs === undefined ? {} : { timeoutMs: options.lockTimeoutMs }),
+    ...(options.onWait ? { onWait: options.onWait } : {}),
+  };
+
+  /** In use from here on, and there: leased first, looked for after (see collect.ts). */
+  const holds = (digest: Digest): boolean => {
+    session.lease([digest]);
+    return blobs.sizeOf(digest) !== undefined;
+  };
+  /** Leases a root and all it refers to. Throws NOT_FOUND or DIGEST where the root itself is not whole. */
+  const hold = (root: Descriptor): void => {
+    session.lease([root.digest]);
+    const marks = emptyMarks();
+    mark(blobs, root, marks);
+    const broken = marks.broken.get(root.digest);
+    if (broken) throw broken;
+    session.lease([...marks.reached]);
+    // Looking for them takes back what a collection has set aside.
+    for (const digest of marks.reached) blobs.sizeOf(digest);
+  };
+
+  return {
+    dir: layout.dir,
+    pathOf: blobs.pathOf,
+    sizeOf: blobs.sizeOf,
+    openFile: blobs.openFile,
+    writer: blobs.writer,
+    put: blobs.put,
+    putMany: blobs.putMany,
+    has: async (digest) => holds(digest),
+    open: async (what) => openBytes(blobs, what),
+    readDocument: (what) => readDocument(blobs, what),
+    hold: async (root) => hold(root),
+
+    async resolve(name) {
+      const record = names.read(name);
+      if (record !== undefined) return name.digest === undefined || record.root.digest === name.digest ? record.root : undefined;
+      if (name.digest === undefined) return undefined;
+      const tagged = names.list().find((one) => one.root.digest === name.digest && sameRepository(one.name, name));
+      return tagged?.root;
+    },
+    async publish(name, root) {
+      hold(root);
+      const before = readQuietly(() => names.read(name));
+      if (before?.root.digest === root.digest && before.root.mediaType === root.mediaType && before.root.size === root.size) {
+        await Promise.all([blobs.settle(), names.settle()]);
+        return;
+      }
+      session.begin();
+      await names.write(name, root, blobs.settle());
+    },
+    names: async () => names.list().sort((a, b) => (formatReference(a.name) < formatReference(b.name) ? -1 : 1)),
+    unname: (name) => names.remove(name),
+    async keep(root) {
+      hold(root);
+      session.begin();
+      await names.keep(root, blobs.settle());
+    },
+    untagged: async () => {
+      const named = new Set(names.list().map((one) => one.root.digest));
+      return names
+        .kept()
+        .filter((one) => !named.has(one.root.digest))
+        .sort((a, b) => b.at - a.at);
+    },
+    forget: (root) => names.forget(root),
+
+    recall(key): CacheRecord | undefined {
+      const record = records.recall(key);
+      // A record whose layer is gone is a miss.
+      return record?.layer === undefined || holds(record.layer.blob.digest) ? record : undefined;
+    },
+    remember: records.remember,
+    noteBlob: records.noteBlob,
+    async flush() {
+      records.flush();
+      if (!records.bloated()) return;
+      using _lock = await acquireLock(layout.lock, lockOptions);
+      records.rewrite(() => true);
+    },
+    records: () => records.all(),
+    async forgetRecords(keep) {
+      session.begin();
+      using _lock = await acquireLock(layout.lock, lockOptions);
+      return records.rewrite(keep);
+    },
+    blobOf(diffId) {
+      const known = records.blobOf(diffId);
+      if (known && holds(known.digest)) return known;
+      const size = holds(diffId) ? blobs.sizeOf(diffId) : undefined;
+      return size === undefined ? undefined : { mediaType: MEDIA.layer, digest: diffId, size };
+    },
+
+    readIndex: async (diffId) => derived.readIndex(diffId),
+    writeIndex: async (diffId, bytes) => derived.writeIndex(diffId, bytes),
+    readScratch: derived.readScratch,
+    writeScratch: derived.writeScratch,
+    collect: () => collect(parts, lockOptions),
+
+    async [Symbol.asyncDispose]() {
+      session.end();
+    },
+  };
+}
+
+function sameRepository(a: Reference, b: Reference): boolean {
+  return a.registry === b.registry && a.repository === b.repository;
+}
+
+/** A damaged record is no reason not to write a good one over it. */
+function readQuietly<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof Failure) return undefined;
+    throw error;
+  }
+}
