@@ -10,11 +10,11 @@ export type Content =
   | { readonly in: "layer"; readonly diffId: Digest; readonly offset: number }
   | { readonly in: "memory"; readonly bytes: Uint8Array };
 
-/** lstat facts that change whenever a file's bytes may have. Times are nanoseconds since the epoch as float64 (exact to ~200 ns). */
+/** lstat facts that change whenever a file's bytes may have. Times are milliseconds since the epoch as float64 (exact to ~200 ns). */
 export interface Stamp {
   readonly size: number;
-  readonly mtimeNs: number;
-  readonly ctimeNs: number;
+  readonly mtimeMs: number;
+  readonly ctimeMs: number;
   readonly ino: number;
 }
 
@@ -24,7 +24,7 @@ interface Common {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
-  /** Seconds since the epoch; fractions are kept to the nanosecond where float64 can. */
+  /** Seconds since the epoch, whole: layers hold no fractions, as docker writes them. */
   readonly mtime: number;
   /** Names in full (`security.capability`), values as bytes; never empty when present. */
   readonly xattrs?: ReadonlyMap<string, Uint8Array>;
@@ -36,6 +36,8 @@ export interface FileEntry extends Common {
   readonly content: Content;
   /** sha256 of the content, once known. */
   readonly digest?: Digest;
+  /** Equal for all names of one file (hard links) of the same source; absent where there is only one name. */
+  readonly twin?: string;
 }
 
 export interface DirEntry extends Common {

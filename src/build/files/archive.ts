@@ -1,0 +1,116 @@
+import { closeSync } from "node:fs";
+import { decompress } from "../../format/decompress.ts";
+import { encodeIndex, decodeIndex } from "../../image/index.ts";
+import { indexLayer } from "../../image/index-layer.ts";
+import { Failure } from "../../kit/error.ts";
+import { printable } from "../../kit/printable.ts";
+import { type Digest, hasher } from "../../oci/digest.ts";
+import { openHostFile, readExactly, stillTheSame } from "../../tree/content.ts";
+import type { Draft, Entry, FileEntry } from "../../tree/entry.ts";
+import { join, nameOf, parentOf, ROOT, toPath } from "../../tree/path.ts";
+import { keyOf } from "../key.ts";
+import type { Workshop } from "../workshop.ts";
+import type { DraftBuilder } from "./draft.ts";
+import type { Placing } from "./place.ts";
+
+const CHUNK = 256 << 10;
+
+/** The bytes of a file, wherever they are. Throws CHANGED for a host file that changed meanwhile. */
+export async function* contentOf(file: FileEntry, shop: Workshop): AsyncGenerator<Uint8Array> {
+  const { content, size } = file;
+  if (content.in === "memory") {
+    yield content.bytes;
+    return;
+  }
+  const fd = content.in === "host" ? openHostFile(content) : await shop.files(content.diffId);
+  try {
+    const from = content.in === "host" ? 0 : content.offset;
+    for (let at = 0; at < size; at += CHUNK) {
+      const chunk = Buffer.allocUnsafe(Math.min(CHUNK, size - at));
+      readExactly(fd, chunk, 0, chunk.length, from + at, printable(file.path));
+      yield chunk;
+    }
+    if (content.in === "host") stillTheSame(fd, content);
+  } finally {
+    if (content.in === "host") closeSync(fd);
+  }
+}
+
+/**
+ * What an archive holds, if the file is a tar (plain, gzip, bzip2, xz or zstd), whatever its name; undefined for any other file. The plain
+ * tar is kept as a blob of the store, so that its files have addresses there. Throws TAR or COMPRESSION for an archive that is
+ * damaged after its first header.
+ */
+export async function tryArchive(file: FileEntry, shop: Workshop): Promise<Draft | undefined> {
+  const { store, task } = shop;
+  const memo = file.digest === undefined ? undefined : keyOf("archive/1", file.digest);
+  const known = memo && (shop.recall(memo)?.value as Digest | undefined);
+  if (known !== undefined && store.sizeOf(known) !== undefined) {
+    const bytes = await store.readIndex(known);
+    const index = bytes && decodeIndex(bytes);
+    if (index) return index.draft;
+  }
+  if (!(await looksLikeTar(file, shop))) return undefined;
+  const writer = store.writer();
+  try {
+    const { bytes } = await decompress(contentOf(file, shop));
+    const whole = hasher();
+    const through = async function* () {
+      for await (const chunk of bytes) {
+        whole.update(chunk);
+        await writer.write(chunk);
+        yield chunk;
+      }
+    };
+    const { diffId, draft } = await indexLayer(through(), {}, task);
+    await writer.commit(whole.digest());
+    await store.writeIndex(diffId, encodeIndex(draft, diffId));
+    if (memo) shop.remember({ key: memo, value: diffId });
+    return draft;
+  } catch (error) {
+    writer.abort();
+    throw error;
+  }
+}
+
+/** Whether the first block, unpacked if need be, has the checksum of a tar header, as docker decides. */
+async function looksLikeTar(file: FileEntry, shop: Workshop): Promise<boolean> {
+  if (file.size < 20) return false;
+  const head: Buffer[] = [];
+  let length = 0;
+  try {
+    const { bytes } = await decompress(contentOf(file, shop));
+    for await (const chunk of bytes) {
+      head.push(Buffer.from(chunk));
+      length += chunk.length;
+      if (length >= 512) break;
+    }
+  } catch (error) {
+    if (error instanceof Failure && (error.code === "COMPRESSION" || error.code === "LIMIT")) return false;
+    throw error;
+  }
+  const block = Buffer.concat(head).subarray(0, 512);
+  if (block.length < 512) return false;
+  const claimed = Number.parseInt(block.toString("latin1", 148, 156).replace(/[\0 ]+/g, " ").trim(), 8);
+  let sum = 8 * 32;
+  for (let at = 0; at < 512; at++) if (at < 148 || at >= 156) sum += block[at] as number;
+  return claimed === sum;
+}
+
+/** Unpacks an archive's entries below the destination, which becomes a directory. */
+export function placeArchive(draft: DraftBuilder, archive: Draft, how: Placing): void {
+  const owner = how.owner ?? { uid: 0, gid: 0 };
+  const root = draft.mkdirAll(toPath(how.dest), owner);
+  for (const entry of archive) {
+    if (entry.path === ROOT) continue;
+    if (entry.kind === "whiteout") {
+      throw new Failure("CONTEXT", `${printable(entry.path)} of the archive was deleted (.wh.): layers cannot be unpacked by ADD`);
+    }
+    const parent = draft.mkdirAll(toPath(`${root}${parentOf(entry.path)}`), owner);
+    const path = join(parent, nameOf(entry.path));
+    const mode = how.mode && entry.kind !== "symlink" ? how.mode.apply(entry.mode, entry.kind === "dir") : entry.mode;
+    const facts = { path, uid: how.owner?.uid ?? entry.uid, gid: how.owner?.gid ?? entry.gid, mtime: how.time(entry.mtime), mode };
+    if (entry.kind === "hardlink") draft.put({ ...entry, ...facts, target: draft.resolve(toPath(`${root}${entry.target}`), true) });
+    else draft.put({ ...entry, ...facts } as Entry);
+  }
+}

@@ -1,0 +1,108 @@
+import { closeSync, openSync } from "node:fs";
+import { hasher } from "../oci/digest.ts";
+import { decompress } from "../format/decompress.ts";
+import { decodeIndex, encodeIndex } from "../image/index.ts";
+import { indexLayer } from "../image/index-layer.ts";
+import type { Layer } from "../image/layer.ts";
+import { Failure } from "../kit/error.ts";
+import { printable } from "../kit/printable.ts";
+import { type Digest, digestOf } from "../oci/digest.ts";
+import { layerCompression } from "../oci/media-type.ts";
+import type { ContentStore } from "../store/face.ts";
+import type { Task } from "../task/task.ts";
+import { readExactly } from "../tree/content.ts";
+import type { Draft, FileEntry } from "../tree/entry.ts";
+
+/** Looks into layers of the store without unpacking them: their indexes, and their bytes at offsets. */
+export interface Shelf extends Disposable {
+  /** What a layer holds. Read from the store, or made from the blob once and kept. */
+  index(layer: Layer): Promise<Draft>;
+  /** An open file with the uncompressed tar of a layer that was given to `index` or `add` before. */
+  file(diffId: Digest): Promise<number>;
+  /** The whole content of a small file in a layer. Throws DIGEST where it is not what the index says. */
+  read(file: FileEntry): Promise<Uint8Array>;
+  /** Keeps the index of a layer that was just sealed. */
+  add(layer: Layer, draft: Draft): Promise<void>;
+}
+
+/** A shelf over a store. Files that it opens are closed with it. */
+export function openShelf(store: ContentStore, task: Task): Shelf {
+  const layers = new Map<Digest, Layer>();
+  const drafts = new Map<Digest, Promise<Draft>>();
+  const files = new Map<Digest, Promise<number>>();
+  const shelf: Shelf = {
+    index(layer) {
+      layers.set(layer.diffId, layer);
+      let draft = drafts.get(layer.diffId);
+      if (!draft) {
+        draft = indexOf(store, layer, task);
+        drafts.set(layer.diffId, draft);
+      }
+      return draft;
+    },
+    file(diffId) {
+      let file = files.get(diffId);
+      if (!file) {
+        file = plainTar(store, diffId, layers.get(diffId));
+        files.set(diffId, file);
+      }
+      return file;
+    },
+    async read(file) {
+      const { content } = file;
+      if (content.in === "memory") return content.bytes;
+      if (content.in === "host") throw new Error("internal: the shelf reads layers, not the host");
+      const bytes = Buffer.allocUnsafe(file.size);
+      readExactly(await shelf.file(content.diffId), bytes, 0, file.size, content.offset, content.diffId);
+      if (file.digest !== undefined && digestOf(bytes) !== file.digest) {
+        throw new Failure("DIGEST", `layer ${content.diffId}: ${printable(file.path)} has other bytes than when the layer was made`);
+      }
+      return bytes;
+    },
+    async add(layer, draft) {
+      layers.set(layer.diffId, layer);
+      drafts.set(layer.diffId, Promise.resolve(draft));
+      await store.writeIndex(layer.diffId, encodeIndex(draft, layer.diffId));
+    },
+    [Symbol.dispose]() {
+      for (const file of files.values()) file.then(closeSync, () => {});
+      files.clear();
+    },
+  };
+  return shelf;
+}
+
+async function indexOf(store: ContentStore, layer: Layer, task: Task): Promise<Draft> {
+  const bytes = await store.readIndex(layer.diffId);
+  const known = bytes && decodeIndex(bytes);
+  if (known?.diffId === layer.diffId) return known.draft;
+  await using blob = await store.open(layer.blob);
+  const { draft } = await indexLayer(blob.read(), { diffId: layer.diffId, mediaType: layer.blob.mediaType }, task);
+  await store.writeIndex(layer.diffId, encodeIndex(draft, layer.diffId));
+  return draft;
+}
+
+/** Opens the layer's plain tar; a compressed layer is unpacked into a blob of the store first, once. */
+async function plainTar(store: ContentStore, diffId: Digest, layer: Layer | undefined): Promise<number> {
+  if (store.sizeOf(diffId) === undefined) {
+    const blob = layer?.blob ?? store.blobOf(diffId);
+    if (!blob || layerCompression(blob.mediaType) === undefined) throw new Failure("NOT_FOUND", `layer ${diffId} is not in the store`);
+    await using source = await store.open(blob);
+    const { bytes } = await decompress(source.read());
+    const writer = store.writer();
+    try {
+      const hash = hasher();
+      for await (const chunk of bytes) {
+        hash.update(chunk);
+        await writer.write(chunk);
+      }
+      const found = hash.digest();
+      if (found !== diffId) throw new Failure("DIGEST", `layer ${blob.digest} unpacks to ${found}, not to its diffID ${diffId}`);
+      await writer.commit(diffId);
+    } catch (error) {
+      writer.abort();
+      throw error;
+    }
+  }
+  return openSync(store.pathOf(diffId), "r");
+}

@@ -1,0 +1,116 @@
+import { seal, type Sealed } from "../image/seal.ts";
+import type { Layer } from "../image/layer.ts";
+import { Failure } from "../kit/error.ts";
+import type { Digest } from "../oci/digest.ts";
+import type { Draft, Entry } from "../tree/entry.ts";
+import { type Built, builtOn } from "./built.ts";
+import type { Step } from "./graph.ts";
+import { perform } from "./files/perform.ts";
+import { prepare, type Prepared } from "./files/prepare.ts";
+import { draftDigest, keyOf } from "./key.ts";
+import type { Workshop } from "./workshop.ts";
+
+/** What a cached step is remembered as: the layer, and the newest time in it. */
+interface Remembered {
+  readonly newest: number;
+}
+
+/**
+ * Performs one step on top of what was built before, or finds that it is known. Two keys lead to a layer: the quick one says the same
+ * operation on the same sources over the same layers; the exact one says the same entries, whatever was below, so that a rebuilt
+ * stage that changes nothing here stops the ripple. A definition that was never seen is sealed first and its keys follow from
+ * the same pass; one that was seen is hashed first, because a hit is likely.
+ */
+export async function solveStep(step: Step, below: Built, useCache: boolean, shop: Workshop): Promise<Built> {
+  const { task } = shop;
+  const { op } = step;
+  if (op.kind === "run") throw refused(step);
+  const definition = keyOf("files/1", JSON.stringify(op.actions), shop.epoch);
+  const prepared: Prepared[] = [];
+  for (const action of op.actions) prepared.push(await prepare(action, shop));
+  const told = { id: step.id, label: step.label };
+
+  let selections = await all(prepared, (one) => one.selection());
+  if (selections === undefined && useCache && shop.recall(definition) !== undefined) selections = await all(prepared, (one) => one.hashed());
+  const quick = selections && keyOf("quick/1", definition, below.chain, selections);
+  const hit = useCache && quick ? recall(quick, below, shop) : undefined;
+  if (hit) {
+    task.emit({ type: "step", ...told, state: "cached" });
+    return hit;
+  }
+
+  const find = (entry: Entry) => prepared.map((one) => one.digests?.find(entry)).find((digest) => digest !== undefined);
+  task.emit({ type: "step", ...told, state: "started" });
+  const draft = await perform(prepared, below, shop);
+  const exact = draftDigest(draft, shop.epoch, find);
+  const same = useCache && exact ? recall(exact, below, shop) : undefined;
+  if (same) {
+    if (quick) copyRecord(exact as Digest, quick, shop);
+    task.emit({ type: "step", ...told, state: "cached" });
+    return same;
+  }
+
+  const readAt = Date.now();
+  const sealed = await seal(draft, shop.files, shop.store.writer(), task);
+  learn(draft, sealed, prepared, readAt);
+  await shop.shelf.add(sealed.layer, sealed.draft);
+  const newest = newestOf(draft);
+  const layer = sealed.layer;
+  const known = selections ?? (await all(prepared, (one) => one.selection()));
+  for (const key of [known && keyOf("quick/1", definition, below.chain, known), exact ?? draftDigest(sealed.draft, shop.epoch, find)]) {
+    if (key) shop.remember({ key, layer, value: { newest } satisfies Remembered });
+  }
+  shop.remember({ key: definition });
+  task.emit({ type: "step", ...told, state: "done" });
+  return builtOn(below, layer, newest, shop.shelf);
+}
+
+/** All digests, or undefined if one is not known. */
+async function all(prepared: readonly Prepared[], ask: (one: Prepared) => Promise<Digest | undefined>): Promise<Digest[] | undefined> {
+  const digests: Digest[] = [];
+  for (const one of prepared) {
+    const digest = await ask(one);
+    if (digest === undefined) return undefined;
+    digests.push(digest);
+  }
+  return digests;
+}
+
+/** A record counts only while its blob is there: a store that was pruned, or damaged, is a miss and no error. */
+function recall(key: Digest, below: Built, shop: Workshop): Built | undefined {
+  const record = shop.recall(key);
+  if (record?.layer === undefined || shop.store.sizeOf(record.layer.blob.digest) !== record.layer.blob.size) return undefined;
+  return builtOn(below, record.layer as Layer, (record.value as Remembered).newest, shop.shelf);
+}
+
+function copyRecord(from: Digest, to: Digest, shop: Workshop): void {
+  const record = shop.recall(from);
+  if (record?.layer) shop.remember({ key: to, layer: record.layer, value: record.value });
+}
+
+/** Digests of host files that sealing read, kept for the next build. The draft and its sealed form are in step, but for the root. */
+function learn(draft: Draft, sealed: Sealed, prepared: readonly Prepared[], readAt: number): void {
+  const learners = prepared.flatMap(({ digests }) => (digests ? [digests] : []));
+  const shift = draft[0]?.path === "/" ? 1 : 0;
+  for (let at = 0; at < sealed.draft.length; at++) {
+    const entry = draft[at + shift];
+    const done = sealed.draft[at];
+    if (entry?.kind !== "file" || entry.content.in !== "host" || done?.kind !== "file" || done.digest === undefined) continue;
+    const { content } = entry;
+    const { digest } = done;
+    learners.some((digests) => digests.learn(content, digest, readAt));
+  }
+}
+
+function newestOf(draft: Draft): number {
+  let newest = 0;
+  for (const entry of draft) if (entry.mtime > newest) newest = entry.mtime;
+  return newest;
+}
+
+function refused(step: Step): Failure {
+  return new Failure("UNSUPPORTED", `${step.label}: RUN is not performed yet`, {
+    source: step.span,
+    hint: "Build what needs no RUN (COPY a program that was built before), or build that stage elsewhere and give it as --build-context NAME=oci-layout://DIR.",
+  });
+}

@@ -1,0 +1,25 @@
+import type { LayerFiles } from "../image/seal.ts";
+import type { Digest } from "../oci/digest.ts";
+import type { CacheRecord, ContentStore } from "../store/face.ts";
+import type { Task } from "../task/task.ts";
+import type { InputRef } from "./graph.ts";
+import type { OpenInput } from "./input.ts";
+import type { Shelf } from "./shelf.ts";
+
+/** What steps work with: handed down by solve, so that a step knows nothing of flags, terminals or folders of the store. */
+export interface Workshop {
+  readonly store: ContentStore;
+  readonly shelf: Shelf;
+  readonly task: Task;
+  /** SOURCE_DATE_EPOCH in seconds. */
+  readonly epoch: number | undefined;
+  readonly files: LayerFiles;
+  /** Opens what COPY --from, FROM or the context name; waits for a stage to be built. */
+  open(input: InputRef): Promise<OpenInput>;
+  recall(key: Digest): CacheRecord | undefined;
+  remember(record: Omit<CacheRecord, "at">): void;
+  /** A private folder for check-outs; it is gone when the build is over. */
+  tmp(): string;
+  /** Something to close when the build is over. */
+  later(close: () => Promise<void>): void;
+}

@@ -1,0 +1,155 @@
+import { hash } from "node:crypto";
+import { closeSync } from "node:fs";
+import { Failure } from "../kit/error.ts";
+import { printable } from "../kit/printable.ts";
+import { type TarHeader, TarWriter } from "../format/tar-write.ts";
+import { type Digest, digestOf, hasher } from "../oci/digest.ts";
+import { MEDIA } from "../oci/media-type.ts";
+import type { Task } from "../task/task.ts";
+import type { Draft, Entry, FileEntry } from "../tree/entry.ts";
+import type { Layer } from "./layer.ts";
+import { openHostFile, readExactly, stillTheSame } from "../tree/content.ts";
+
+const EMPTY = digestOf("");
+
+/** Where a sealed blob goes: the store's BlobWriter fits. */
+export interface SealTarget {
+  write(chunk: Uint8Array): void | Promise<void>;
+  commit(digest: Digest): Promise<{ digest: Digest; size: number }>;
+  abort(): void;
+}
+
+/** Opens the uncompressed tar of a layer for reads at offsets; the caller closes nothing. */
+export type LayerFiles = (diffId: Digest) => Promise<number>;
+
+export interface Sealed {
+  readonly layer: Layer;
+  /** The draft again, contents now addresses in the new layer and every digest known. */
+  readonly draft: Draft;
+}
+
+/**
+ * Turns a draft into a layer: reads each content once, hashing it, the whole tar, and writing, in one pass. The bytes depend on
+ * the draft alone: order, times and owners are the entries', PAX only where ustar cannot say it.
+ * Throws CHANGED when a host file is not what its stamp says, DIGEST when a layer's bytes are not what its index says.
+ */
+export async function seal(draft: Draft, files: LayerFiles, target: SealTarget, task: Task): Promise<Sealed> {
+  const whole = hasher();
+  const tar = new TarWriter((chunk) => {
+    const written = target.write(chunk);
+    whole.update(chunk);
+    return written;
+  });
+  const sealed: Entry[] = [];
+  // Where each file's bytes begin, and their digest; in step with `sealed`.
+  const offsets: number[] = [];
+  const digests: (Digest | undefined)[] = [];
+  try {
+    for (const entry of draft) {
+      if (task.signal.aborted) throw new Failure("INTERRUPTED", "interrupted while writing a layer");
+      if (entry.kind === "dir" && entry.path === "/") continue;
+      const header = headerOf(entry);
+      if (tar.room < 512) await tar.flush();
+      if (!tar.tryHeader(header)) await tar.header(header);
+      offsets.push(tar.offset);
+      if (entry.kind === "file") {
+        digests.push(entry.size === 0 ? EMPTY : await body(entry, tar, files));
+        tar.pad();
+      } else digests.push(undefined);
+      sealed.push(entry);
+      if (entry.kind === "dir" && entry.opaque) await tar.header({ ...header, type: "file", path: `${header.path}.wh..wh..opq`, mode: 0, size: 0 });
+    }
+    await tar.end();
+    const diffId = whole.digest();
+    const { size } = await target.commit(diffId);
+    return {
+      layer: { diffId, blob: { mediaType: MEDIA.layer, digest: diffId, size } },
+      draft: sealed.map((entry, at) => (entry.kind === "file" ? addressed(entry, diffId, offsets[at] as number, digests[at] as Digest) : entry)),
+    };
+  } catch (error) {
+    target.abort();
+    throw error;
+  }
+}
+
+/** The entry as the layer's index has it. */
+function addressed(entry: FileEntry, diffId: Digest, offset: number, digest: Digest): FileEntry {
+  const { path, kind, mode, uid, gid, mtime, size } = entry;
+  const content = { in: "layer", diffId, offset } as const;
+  return { path, kind, mode, uid, gid, mtime, size, content, digest, ...(entry.xattrs ? { xattrs: entry.xattrs } : {}) };
+}
+
+function headerOf(entry: Entry): TarHeader {
+  const path = entry.path.slice(1);
+  const { mode, uid, gid, mtime } = entry;
+  const xattrs = entry.xattrs;
+  const facts = { mode, uid, gid, mtime, size: 0, ...(xattrs ? { xattrs } : {}) };
+  switch (entry.kind) {
+    case "file":
+      return { ...facts, type: "file", path, size: entry.size };
+    case "dir":
+      return { ...facts, type: "dir", path: `${path}/` };
+    case "symlink":
+      return { ...facts, type: "symlink", path, link: entry.target };
+    case "hardlink":
+      return { ...facts, type: "hardlink", path, link: entry.target.slice(1) };
+    case "char":
+    case "block":
+      return { ...facts, type: entry.kind, path, major: entry.major, minor: entry.minor };
+    case "fifo":
+      return { ...facts, type: "fifo", path };
+    case "whiteout": {
+      const slash = path.lastIndexOf("/") + 1;
+      return { type: "file", path: `${path.slice(0, slash)}.wh.${path.slice(slash)}`, mode: 0, uid: 0, gid: 0, mtime, size: 0 };
+    }
+  }
+}
+
+/** Copies one file's bytes into the tar and gives their digest. */
+async function body(entry: FileEntry, tar: TarWriter, files: LayerFiles): Promise<Digest> {
+  const { content, size } = entry;
+  if (content.in === "memory") {
+    await tar.bytes(content.bytes);
+    return `sha256:${hash("sha256", content.bytes, "hex")}` as Digest;
+  }
+  if (content.in === "host") {
+    const fd = openHostFile(content);
+    try {
+      const digest = await copy(fd, 0, size, tar, content.path);
+      stillTheSame(fd, content);
+      return digest;
+    } finally {
+      closeSync(fd);
+    }
+  }
+  const fd = await files(content.diffId);
+  const digest = await copy(fd, content.offset, size, tar, content.diffId);
+  if (entry.digest !== undefined && entry.digest !== digest)
+    throw new Failure("DIGEST", `layer ${content.diffId}: ${printable(entry.path)} has other bytes than when the layer was made`, {
+      hint: "The store is damaged: remove the image and its cache (`nought builder prune -a`) and build again.",
+    });
+  return digest;
+}
+
+/** Reads `size` bytes at `from` straight into the tar's buffer. */
+async function copy(fd: number, from: number, size: number, tar: TarWriter, name: string): Promise<Digest> {
+  // A file that fits into what is left of the buffer, or into a fresh one, is hashed in one call.
+  if (size > tar.room && size <= tar.buffer.length) await tar.flush();
+  if (size <= tar.room) {
+    const at = tar.used;
+    readExactly(fd, tar.buffer, at, size, from, name);
+    tar.used += size;
+    return `sha256:${hash("sha256", tar.buffer.subarray(at, at + size), "hex")}` as Digest;
+  }
+  const one = hasher();
+  for (let done = 0; done < size; ) {
+    if (tar.room === 0) await tar.flush();
+    const at = tar.used;
+    const length = Math.min(tar.room, size - done);
+    readExactly(fd, tar.buffer, at, length, from + done, name);
+    one.update(tar.buffer.subarray(at, at + length));
+    tar.used += length;
+    done += length;
+  }
+  return one.digest();
+}

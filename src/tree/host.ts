@@ -1,0 +1,149 @@
+import { type Dirent, lstatSync, readdirSync, readlinkSync, type Stats } from "node:fs";
+import { compareNames, decodeName } from "../kit/bytes.ts";
+import { Failure } from "../kit/error.ts";
+import { LIMITS } from "../kit/limit.ts";
+import type { MatchState, PathMatcher } from "../kit/pattern.ts";
+import { printable } from "../kit/printable.ts";
+import { fsName } from "./content.ts";
+import type { Entry } from "./entry.ts";
+import { follow, nodeAt } from "./lookup.ts";
+import { type Path, ROOT } from "./path.ts";
+import { stampOf } from "./stamp.ts";
+import type { Tree } from "./tree.ts";
+
+/** Which paths of a folder count as absent: the matcher of kit/pattern.ts. Paths have no leading slash. */
+export type Exclusion = Pick<PathMatcher, "step" | "excludes" | "mayHaveExceptionsBelow">;
+
+interface HostNode {
+  readonly entry: Entry;
+  readonly kids: HostKids | undefined;
+}
+
+/**
+ * A folder of the host as a tree: directories are read when somebody asks for them, and once. Owners are 0:0, as docker's
+ * local contexts have them; sockets are left out; extended attributes are not read (docs/decisions: Node has no call for it).
+ * Symlinks are followed inside the folder only. Throws CONTEXT for what cannot be read.
+ */
+export function hostTree(folder: string, exclude?: Exclusion): Tree {
+  const root: HostNode = { entry: entryOf(ROOT, folder, lstatSync(fsName(folder))), kids: new HostKids(folder, ROOT, exclude, undefined) };
+  const step = function* (node: HostNode): Generator<Entry> {
+    for (const kid of node.kids?.sorted() ?? []) {
+      yield kid.entry;
+      if (kid.kids) yield* step(kid);
+    }
+  };
+  return {
+    get: (path) => nodeAt(root, path)?.entry,
+    lookup: (path) => follow(root, path)?.node?.entry,
+    resolve: (path, keepLast) => follow(root, path, keepLast)?.path,
+    list: (dir) => (nodeAt(root, dir)?.kids?.sorted() ?? []).map((kid) => kid.entry),
+    *walk(from = ROOT) {
+      const node = nodeAt(root, from);
+      if (!node) return;
+      if (from !== ROOT) yield node.entry;
+      yield* step(node);
+    },
+    get size() {
+      let count = 0;
+      for (const _ of step(root)) count++;
+      return count;
+    },
+  };
+}
+
+/** The names in one directory of the host: one at a time by lstat, or all of them by one readdir. */
+class HostKids {
+  readonly #folder: string;
+  readonly #path: Path;
+  readonly #exclude: Exclusion | undefined;
+  /** What the patterns say of this directory itself. */
+  readonly #state: MatchState | undefined;
+  readonly #known = new Map<string, HostNode | undefined>();
+  #sorted: readonly HostNode[] | undefined;
+
+  constructor(folder: string, path: Path, exclude: Exclusion | undefined, state: MatchState | undefined) {
+    this.#folder = folder;
+    this.#path = path;
+    this.#exclude = exclude;
+    this.#state = state;
+  }
+
+  get(name: string): HostNode | undefined {
+    if (this.#known.has(name)) return this.#known.get(name);
+    const node = this.#sorted ? undefined : this.#look(name);
+    this.#known.set(name, node);
+    return node;
+  }
+
+  sorted(): readonly HostNode[] {
+    if (this.#sorted) return this.#sorted;
+    const names = namesIn(this.#folder, this.#path);
+    if (names.length > LIMITS.treeEntries) throw new Failure("LIMIT", `${printable(this.#folder)} holds more than ${LIMITS.treeEntries} names`);
+    sortNames(names);
+    const nodes: HostNode[] = [];
+    for (const name of names) {
+      const node = this.#known.size > 0 && this.#known.has(name) ? this.#known.get(name) : this.#look(name);
+      if (node) nodes.push(node);
+    }
+    for (const node of nodes) this.#known.set(node.entry.path.slice(node.entry.path.lastIndexOf("/") + 1), node);
+    this.#sorted = nodes;
+    return nodes;
+  }
+
+  #look(name: string): HostNode | undefined {
+    const file = `${this.#folder}/${name}`;
+    const path = (this.#path === ROOT ? `/${name}` : `${this.#path}/${name}`) as Path;
+    const excluded = this.#exclude?.excludes(path.slice(1), this.#state) ?? false;
+    if (excluded && !this.#exclude?.mayHaveExceptionsBelow(path.slice(1))) return undefined;
+    const stats = lstatSync(fsName(file), { throwIfNoEntry: false });
+    if (stats === undefined || stats.isSocket()) return undefined;
+    const kids = stats.isDirectory() ? new HostKids(file, path, this.#exclude, this.#exclude?.step(path.slice(1), this.#state)) : undefined;
+    // An excluded directory is there only as the way to something that was let in again.
+    if (excluded && (kids === undefined || kids.sorted().length === 0)) return undefined;
+    return { entry: entryOf(path, file, stats), kids };
+  }
+}
+
+function namesIn(folder: string, path: Path): string[] {
+  try {
+    const names = readdirSync(fsName(folder));
+    if (!names.some((name) => name.includes("\ufffd"))) return names;
+    return (readdirSync(fsName(folder), { encoding: "buffer", withFileTypes: false }) as unknown as (Buffer | Dirent)[]).map((name) => decodeName(name as Buffer));
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    throw new Failure("CONTEXT", `cannot list ${printable(path === ROOT ? folder : path.slice(1))}: ${code === "EACCES" ? "permission denied" : code}`, {
+      hint: "Exclude it in .dockerignore, or give the user who builds the right to read it.",
+    });
+  }
+}
+
+/** By bytes. Most names are ASCII, where the order of strings is the order of bytes. */
+function sortNames(names: string[]): void {
+  let plain = true;
+  for (const name of names) {
+    if (/[\ud800-\udfff]/.test(name)) {
+      plain = false;
+      break;
+    }
+  }
+  if (plain) names.sort((a, b) => (a < b ? -1 : 1));
+  else names.sort(compareNames);
+}
+
+function entryOf(path: Path, file: string, stats: Stats): Entry {
+  const mode = stats.mode & 0o7777;
+  const mtime = Math.floor(stats.mtimeMs / 1000);
+  if (stats.isFile()) {
+    const content = { in: "host", path: file, stamp: stampOf(stats) } as const;
+    const facts = { path, kind: "file", mode, uid: 0, gid: 0, mtime, size: stats.size, content } as const;
+    return stats.nlink > 1 ? { ...facts, twin: `${stats.dev}:${stats.ino}` } : facts;
+  }
+  const facts = { path, mode, uid: 0, gid: 0, mtime };
+  if (stats.isDirectory()) return { ...facts, kind: "dir" };
+  if (stats.isSymbolicLink()) return { ...facts, kind: "symlink", mode: 0o777, target: decodeName(readlinkSync(fsName(file), { encoding: "buffer" })) };
+  if (stats.isFIFO()) return { ...facts, kind: "fifo" };
+  // Linux's split of a device number (makedev(3)).
+  const major = ((stats.rdev >>> 8) & 0xfff) | (Math.floor(stats.rdev / 2 ** 32) & ~0xfff);
+  const minor = (stats.rdev & 0xff) | ((stats.rdev >>> 12) & ~0xff);
+  return { ...facts, kind: stats.isBlockDevice() ? "block" : "char", major, minor };
+}
