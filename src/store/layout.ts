@@ -99,7 +99,7 @@ export function inspectStore(layout: Layout): "present" | "absent" {
  */
 export function createStore(layout: Layout): void {
   try {
-    const first = mkdirSync(layout.dir, { recursive: true, mode: 0o700 });
+    const first = statSync(layout.dir, { throwIfNoEntry: false }) ? undefined : mkdirSync(layout.dir, { recursive: true, mode: 0o700 });
     if (inspectStore(layout) === "absent") {
       const temporary = join(layout.dir, `.version-${randomBytes(6).toString("hex")}`);
       const fd = createPrivate(temporary);
@@ -111,12 +111,18 @@ export function createStore(layout: Layout): void {
       }
       renameSync(temporary, layout.version);
     }
-    for (const folder of foldersOf(layout)) mkdirSync(folder, { recursive: true, mode: 0o700 });
+    let made = first !== undefined;
+    for (const folder of foldersOf(layout)) {
+      if (statSync(folder, { throwIfNoEntry: false }) !== undefined) continue;
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      made = true;
+    }
+    if (!made) return;
     syncDirectorySync(dirname(layout.blobs));
     syncDirectorySync(layout.dir);
     // Parents that were made on the way have new names in them as well.
-    if (first !== undefined)
-      for (let at = dirname(layout.dir); at.length >= dirname(first).length; at = dirname(at)) quietly(() => syncDirectorySync(at));
+    if (first === undefined) return;
+    for (let at = dirname(layout.dir); at.length >= dirname(first).length; at = dirname(at)) quietly(() => syncDirectorySync(at));
   } catch (error) {
     throw storageFailure(error, "could not create the store", layout.dir);
   }
