@@ -32,6 +32,20 @@ export function formatIdentity(who: ProcessIdentity): string {
   return `${who.pid}-${who.start}-${who.boot === "" ? "0" : who.boot}-${who.namespace}`;
 }
 
+let last = 0n;
+
+/** The identity of this process with one more part: a string that no other call, here or in another process, ever gives again. */
+export function uniqueToken(): string {
+  const now = process.hrtime.bigint();
+  last = now > last ? now : last + 1n;
+  return `${formatIdentity(ownIdentity())}-${last.toString(16)}`;
+}
+
+/** The process that made such a string; undefined for anything else. */
+export function makerOf(token: string): ProcessIdentity | undefined {
+  return parseIdentity(token.slice(0, Math.max(0, token.lastIndexOf("-"))));
+}
+
 /** Reads what `formatIdentity` wrote; undefined for anything else. */
 export function parseIdentity(text: string): ProcessIdentity | undefined {
   const match = /^(\d{1,10})-(\d{1,20})-([0-9a-f]{1,8})-(\d{1,20})$/.exec(text);

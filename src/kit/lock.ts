@@ -1,9 +1,8 @@
-import { randomBytes } from "node:crypto";
 import { closeSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { createPrivate, quietly } from "./atomic.ts";
 import { Failure } from "./error.ts";
-import { formatIdentity, livenessOf, ownIdentity, type ProcessIdentity, parseIdentity } from "./liveness.ts";
+import { livenessOf, makerOf, uniqueToken } from "./liveness.ts";
 import { printable } from "./printable.ts";
 import { errnoOf, storageFailure } from "./storage-failure.ts";
 
@@ -27,7 +26,7 @@ export interface Lock extends Disposable {
  * Throws STORAGE when a living process keeps it beyond the timeout, or when the disk refuses.
  */
 export async function acquireLock(folder: string, options: LockOptions = {}): Promise<Lock> {
-  const token = `${formatIdentity(ownIdentity())}-${randomBytes(6).toString("hex")}`;
+  const token = uniqueToken();
   const held = join(folder, "held");
   const claim = join(folder, `claim-${token}`);
   try {
@@ -52,7 +51,7 @@ export async function acquireLock(folder: string, options: LockOptions = {}): Pr
 /** Removes claims that dead processes left in the folder. Only for the holder of the lock or for tidying: never needed. */
 export function sweepClaims(folder: string): void {
   for (const name of list(folder)) {
-    const who = name.startsWith("claim-") ? holderOf(name.slice(6)) : undefined;
+    const who = name.startsWith("claim-") ? makerOf(name.slice(6)) : undefined;
     if (who && livenessOf(who) === "dead") quietly(() => rmSync(join(folder, name), { recursive: true, force: true }));
   }
 }
@@ -65,7 +64,7 @@ async function waitFor(held: string, claim: string, options: LockOptions): Promi
   while (!renamed(claim, held)) {
     const [name] = list(held);
     if (name === undefined) continue;
-    const who = holderOf(name);
+    const who = makerOf(name);
     if (who && livenessOf(who) === "dead") {
       quietly(() => unlinkSync(join(held, name)));
       continue;
@@ -104,8 +103,4 @@ function list(folder: string): string[] {
     if (errnoOf(error) === "ENOENT") return [];
     throw error;
   }
-}
-
-function holderOf(token: string): ProcessIdentity | undefined {
-  return parseIdentity(token.slice(0, token.lastIndexOf("-")));
 }

@@ -36,24 +36,19 @@ export function createBlobs(layout: Layout, session: Session): Blobs {
   const pathOf = (digest: Digest) => join(layout.blobs, hexOf(digest));
 
   const sizeOf = (digest: Digest): number | undefined => {
-    const path = pathOf(digest);
-    for (const again of [true, false]) {
-      const facts = statSync(path, { throwIfNoEntry: false });
-      if (facts !== undefined) return facts.isFile() ? facts.size : undefined;
-      if (!again || !rescue(digest)) return undefined;
-    }
-    return undefined;
+    const facts = statSync(pathOf(digest), { throwIfNoEntry: false }) ?? (rescue(digest) ? statSync(pathOf(digest)) : undefined);
+    return facts?.isFile() ? facts.size : undefined;
   };
 
   /** A running collection may have put the blob aside for the moment it takes to look at the leases again. */
   const rescue = (digest: Digest): boolean => {
+    const aside = join(layout.trash, hexOf(digest));
     try {
-      renameSync(join(layout.trash, hexOf(digest)), pathOf(digest));
-      return true;
+      if (statSync(aside, { throwIfNoEntry: false }) !== undefined) renameSync(aside, pathOf(digest));
     } catch {
-      // Not there; or put back by somebody else in between.
-      return statSync(pathOf(digest), { throwIfNoEntry: false }) !== undefined;
+      // Removed for good, put back by somebody else, or a store that we cannot write.
     }
+    return statSync(pathOf(digest), { throwIfNoEntry: false }) !== undefined;
   };
 
   const openFile = (digest: Digest): number => {
@@ -213,7 +208,8 @@ function createWriter(layout: Layout, session: Session, pathOf: (digest: Digest)
         closeSync(file);
         renameSync(temporary as string, pathOf(digest));
         temporary = undefined;
-        quietly(() => unlinkSync(join(layout.damaged, hexOf(digest))));
+        const damaged = join(layout.damaged, hexOf(digest));
+        if (statSync(damaged, { throwIfNoEntry: false }) !== undefined) quietly(() => unlinkSync(damaged));
         return { digest, size };
       } catch (error) {
         const place = temporary ?? layout.tmp;

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import {
   closeSync,
   constants,
@@ -15,6 +14,7 @@ import {
 import { dirname, join } from "node:path";
 import { createPrivate, quietly, syncDirectorySync, writeFully } from "../kit/atomic.ts";
 import { Failure } from "../kit/error.ts";
+import { uniqueToken } from "../kit/liveness.ts";
 import { printable } from "../kit/printable.ts";
 import { errnoOf, orStorageFailure, storageFailure } from "../kit/storage-failure.ts";
 
@@ -101,7 +101,7 @@ export function createStore(layout: Layout): void {
   try {
     const first = statSync(layout.dir, { throwIfNoEntry: false }) ? undefined : mkdirSync(layout.dir, { recursive: true, mode: 0o700 });
     if (inspectStore(layout) === "absent") {
-      const temporary = join(layout.dir, `.version-${randomBytes(6).toString("hex")}`);
+      const temporary = join(layout.dir, `.version-${uniqueToken()}`);
       const fd = createPrivate(temporary);
       try {
         writeFully(fd, Buffer.from(`nought store ${VERSION}\n`));

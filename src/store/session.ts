@@ -1,8 +1,7 @@
-import { randomBytes } from "node:crypto";
 import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { createPrivate, quietly, writeFully } from "../kit/atomic.ts";
-import { formatIdentity, livenessOf, ownIdentity, parseIdentity } from "../kit/liveness.ts";
+import { livenessOf, makerOf, uniqueToken } from "../kit/liveness.ts";
 import { errnoOf, storageFailure } from "../kit/storage-failure.ts";
 import type { Digest } from "../oci/digest.ts";
 import { hexOf } from "../oci/digest.ts";
@@ -38,7 +37,7 @@ export function createSession(layout: Layout, present: () => boolean): Session {
 
   const open = (): string => {
     if (folder !== undefined) return folder;
-    const path = join(layout.tmp, `${formatIdentity(ownIdentity())}-${randomBytes(4).toString("hex")}`);
+    const path = join(layout.tmp, uniqueToken());
     try {
       mkdirSync(path, { mode: 0o700 });
       sweepSessions(layout);
@@ -125,7 +124,7 @@ export function abandonedSessions(layout: Layout): string[] {
 }
 
 function abandoned(layout: Layout, name: string): boolean {
-  const who = parseIdentity(name.slice(0, name.lastIndexOf("-")));
+  const who = makerOf(name);
   if (who === undefined) return false;
   const state = livenessOf(who);
   if (state !== "unknown") return state === "dead";
