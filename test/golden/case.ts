@@ -17,6 +17,8 @@ export interface Args {
   readonly before?: readonly { readonly file: string; readonly tag: string; readonly flags?: readonly string[] }[];
   /** The build must fail, and the message must have all of these words in it. */
   readonly fails?: readonly string[];
+  /** What docker must be for its answer to count: "containerd" (image store; the classic one ignores --link), "--parents" (frontend 1.20). */
+  readonly needs?: "containerd" | "--parents";
   /** Environment of the builder. */
   readonly env?: Readonly<Record<string, string>>;
 }

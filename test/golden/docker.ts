@@ -38,6 +38,14 @@ export function dockerVersion(command: readonly string[]): string | undefined {
   return status === 0 ? (stdout.trim().split("+")[0] as string) : undefined;
 }
 
+/** Why this docker cannot answer for a case, undefined where it can. */
+export function unfit(one: Case, command: readonly string[]): string | undefined {
+  if (one.args.needs === undefined) return undefined;
+  if (one.args.needs === "--parents") return "its Dockerfile frontend is older than 1.20 and knows no --parents";
+  const { stdout } = run(command, ["info", "--format", "{{.DriverStatus}}"], "/", process.env);
+  return stdout.includes("io.containerd") ? undefined : "it uses the classic image store, which ignores --link";
+}
+
 /** What docker says in the end: from `failed to solve` on, without the progress lines before it. */
 function essence(stderr: string): string {
   const lines = stderr.split("\n").filter((line) => line.startsWith("ERROR:"));
@@ -54,7 +62,9 @@ function imageWithoutLayers(command: readonly string[], tag: string, cwd: string
     tree: {},
     layers: [],
     config: { architecture: facts.Architecture, config, os: facts.Os },
-    history: lines.reverse().map((line) => ({ created_by: JSON.parse(line).CreatedBy, comment: JSON.parse(line).Comment, empty_layer: true })),
+    history: lines
+      .reverse()
+      .map((line) => ({ created_by: JSON.parse(line).CreatedBy, comment: JSON.parse(line).Comment, empty_layer: true })),
   };
 }
 
@@ -65,12 +75,12 @@ export function buildWithDocker(one: Case, command: readonly string[], version: 
   const env = { ...process.env, BUILDKIT_PROGRESS: "plain", DOCKER_BUILDKIT: "1", SOURCE_DATE_EPOCH: undefined, ...one.args.env };
   try {
     for (const { file, tag, flags = [] } of one.args.before ?? []) {
-      const done = run(command, ["build", "-t", tag, "-f", `context/${file}`, ...flags, "context"], made.dir, env);
+      const done = run(command, ["build", "--no-cache", "-t", tag, "-f", `context/${file}`, ...flags, "context"], made.dir, env);
       if (done.status !== 0) throw new Error(`${one.name}: ${file}: ${done.stderr}`);
       tags.push(tag);
     }
     const tag = `nought-golden/${one.name}`;
-    const done = run(command, ["build", "-t", tag, ...made.words], made.dir, env, made.input);
+    const done = run(command, ["build", "--no-cache", "-t", tag, ...made.words], made.dir, env, made.input);
     if (done.status !== 0) return { docker: version, error: essence(done.stderr) };
     tags.push(tag);
     mkdirSync(join(made.dir, "image"));

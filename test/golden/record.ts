@@ -3,7 +3,7 @@
  * NOUGHT_DOCKER names the command if it is not `docker` on PATH. Without names, only cases that have no expected.json; `--all` for every one.
  */
 import { allCases, expectedOf, isFailure, writeExpected } from "./case.ts";
-import { buildWithDocker, dockerCommand, dockerVersion } from "./docker.ts";
+import { buildWithDocker, dockerCommand, dockerVersion, unfit } from "./docker.ts";
 
 const command = dockerCommand();
 const version = command && dockerVersion(command);
@@ -15,6 +15,11 @@ const words = process.argv.slice(2);
 let wrong = 0;
 for (const one of allCases()) {
   if (words.length === 0 ? expectedOf(one) !== undefined : !words.includes("--all") && !words.includes(one.name)) continue;
+  const why = unfit(one, command);
+  if (why !== undefined) {
+    console.log(`${one.name}: left out: this docker cannot answer: ${why}`);
+    continue;
+  }
   try {
     const got = buildWithDocker(one, command, version);
     const failed = isFailure(got) ? got.error : undefined;
