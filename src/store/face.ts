@@ -45,6 +45,8 @@ export interface ContentStore extends Place, AsyncDisposable {
   readonly dir: string;
   /** A writer into the store's private temporary folder. The caller hashes. */
   writer(): BlobWriter;
+  /** A fresh name in the store's private temporary folder (0700), for a file or a folder. Removed when the store is closed. */
+  temporary(): Promise<string>;
   /** Several small documents (config, manifest) at once: their syncs overlap. In the order given. */
   putMany(documents: readonly Uint8Array[]): Promise<{ digest: Digest; size: number }[]>;
   /**
