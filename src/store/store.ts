@@ -78,7 +78,7 @@ function storeOf(parts: Parts, options: StoreOptions): ContentStore {
     sizeOf: blobs.sizeOf,
     openFile: blobs.openFile,
     writer: blobs.writer,
-    temporary: session.temporary,
+    temporary: async () => session.temporary(),
     put: blobs.put,
     putMany: blobs.putMany,
     has: async (digest) => holds(digest),
