@@ -30,6 +30,10 @@ export interface RunMount {
   readonly env?: string;
   /** Bytes, for tmpfs. */
   readonly size?: number;
+  /** The flag's value as written. */
+  readonly text?: string;
+  /** Options with variables wait in `text`: read it again with `parseMount` (commands/mount.ts) when their values are known. */
+  readonly variables?: boolean;
 }
 
 /** Flags are unexpanded; absent means not given. */
