@@ -1,0 +1,28 @@
+import { Failure } from "../../kit/error.ts";
+import { familiarName, parseReference, SCRATCH_RESERVED, withDefaultTag } from "../../oci/reference.ts";
+import type { Invocation } from "../command.ts";
+
+/** Commands whose name is settled and whose work comes with a later version: they know the reserved name already. */
+export async function run(call: Invocation): Promise<number> {
+  const verb = call.path.split(" ").at(-1) as string;
+  const text = call.args[0] as string;
+  const exit = verb === "run" ? 125 : 1;
+  const reserved = /^(?:(?:index\.)?docker\.io\/)?(?:library\/)?scratch(?:[:@]|$)/.test(text);
+  if (reserved && verb === "scan") throw new Failure("NOT_FOUND", "docker.io/library/scratch:latest: MANIFEST_UNKNOWN: manifest unknown");
+  if (reserved)
+    throw new Failure("RESERVED", SCRATCH_RESERVED, {
+      exit,
+      hint: "There is nothing to fetch or start: `FROM scratch` is where an image begins.",
+    });
+  const name = familiarName(withDefaultTag(parseReference(text)));
+  const instead =
+    verb === "pull"
+      ? `Fetch it with another tool and hand it over: skopeo copy docker://${name} docker-archive:image.tar && nought load -i image.tar`
+      : verb === "run"
+        ? `Start it with another tool: nought save ${name} | podman load && podman run ${name}`
+        : "";
+  throw new Failure("UNSUPPORTED", `nought ${verb} ${name}: ${verb} comes with a later version of nought`, {
+    exit,
+    ...(instead ? { hint: instead } : {}),
+  });
+}

@@ -1,0 +1,39 @@
+import type { Command } from "../command.ts";
+import { BUILD_COMMANDS } from "./build.ts";
+import { IMAGE_COMMANDS } from "./image.ts";
+import { OTHER_COMMANDS } from "./other.ts";
+
+/** Every command there is. */
+export const COMMANDS: readonly Command[] = [...BUILD_COMMANDS, ...IMAGE_COMMANDS, ...OTHER_COMMANDS];
+
+/** Words that only group commands, and what they say of themselves. */
+export const GROUPS: Readonly<Record<string, string>> = {
+  builder: "Manage builds",
+  buildx: "Manage builds (docker's other name for builder)",
+  dockerfile: "Look into Dockerfiles",
+  image: "Manage images",
+  manifest: "Look into manifests",
+  system: "Manage nought",
+};
+
+/** Groups that work but are not listed. */
+export const QUIET_GROUPS: ReadonlySet<string> = new Set(["buildx"]);
+
+/** The command behind a path such as `image ls`, or undefined. */
+export function findCommand(path: string): Command | undefined {
+  return COMMANDS.find((command) => command.paths.includes(path));
+}
+
+/** The commands of a group under their second word, the group's own spelling only; in the order of words. */
+export function commandsOf(group: string): readonly { readonly word: string; readonly command: Command }[] {
+  const found = new Map<string, Command>();
+  const seen = new Set<Command>();
+  for (const command of COMMANDS) {
+    for (const path of command.paths) {
+      if (!path.startsWith(`${group} `) || seen.has(command)) continue;
+      seen.add(command);
+      found.set(path.slice(group.length + 1), command);
+    }
+  }
+  return [...found].map(([word, command]) => ({ word, command })).sort((a, b) => (a.word < b.word ? -1 : 1));
+}
