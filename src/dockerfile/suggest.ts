@@ -16,10 +16,11 @@ export function suggest(word: string, options: readonly string[]): string | unde
   return best;
 }
 
-/** ` (did you mean X?)` as docker appends it, or "". */
+/** ` (did you mean X?)` as docker appends it, or "". What is not wholly in upper case is answered in lower case. */
 export function didYouMean(word: string, options: readonly string[]): string {
   const found = suggest(word, options);
-  return found === undefined ? "" : ` (did you mean ${found}?)`;
+  if (found === undefined) return "";
+  return ` (did you mean ${word === word.toUpperCase() ? found : found.toLowerCase()}?)`;
 }
 
 /** Levenshtein's distance. */
