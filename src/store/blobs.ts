@@ -1,6 +1,6 @@
-import { closeSync, constants, fchmodSync, fstatSync, openSync, readFileSync, renameSync, statSync, unlinkSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { createPrivate, quietly, syncDirectory, syncFile, writeFully } from "../kit/atomic.ts";
+import { quietly, syncDirectory } from "../kit/atomic.ts";
 import { Failure } from "../kit/error.ts";
 import { printable } from "../kit/printable.ts";
 import { errnoOf, storageFailure } from "../kit/storage-failure.ts";
@@ -8,9 +8,7 @@ import { type Digest, digestOf, hasher, hexOf } from "../oci/digest.ts";
 import type { BlobWriter } from "./face.ts";
 import type { Layout } from "./layout.ts";
 import type { Session } from "./session.ts";
-
-/** Chunks below this are gathered before they are written. */
-const GATHER = 1 << 20;
+import { blobPath, createWriter } from "./writer.ts";
 
 /** The blobs of a store by digest. All paths are made from digests, which are checked by their type. */
 export interface Blobs {
@@ -33,7 +31,7 @@ export interface Blobs {
 }
 
 export function createBlobs(layout: Layout, session: Session): Blobs {
-  const pathOf = (digest: Digest) => join(layout.blobs, hexOf(digest));
+  const pathOf = (digest: Digest) => blobPath(layout, digest);
 
   const sizeOf = (digest: Digest): number | undefined => {
     const facts = statSync(pathOf(digest), { throwIfNoEntry: false }) ?? (rescue(digest) ? statSync(pathOf(digest)) : undefined);
@@ -73,7 +71,7 @@ export function createBlobs(layout: Layout, session: Session): Blobs {
     throw new Failure("NOT_FOUND", `blob ${digest} is not in the store ${printable(layout.dir)}`);
   };
 
-  const writer = (): BlobWriter => createWriter(layout, session, pathOf);
+  const writer = (): BlobWriter => createWriter(layout, session);
 
   const same = (digest: Digest, bytes: Uint8Array): boolean => {
     session.lease([digest], true);
@@ -120,7 +118,8 @@ export function createBlobs(layout: Layout, session: Session): Blobs {
         let size = 0;
         for await (const chunk of bytes) {
           size += chunk.byteLength;
-          if (expect && size > expect.size) throw differs(expect, "has more bytes than that");
+          if (expect && size > expect.size)
+            throw new Failure("DIGEST", `what came for blob ${expect.digest} has more than its ${expect.size} bytes`);
           hash.update(chunk);
           await into.write(chunk);
         }
@@ -142,93 +141,11 @@ export function createBlobs(layout: Layout, session: Session): Blobs {
   };
 }
 
-function createWriter(layout: Layout, session: Session, pathOf: (digest: Digest) => string): BlobWriter {
-  let fd: number | undefined;
-  let temporary: string | undefined;
-  let size = 0;
-  let gathered: Buffer | undefined;
-  let fill = 0;
-
-  const out = (bytes: Uint8Array) => {
-    if (fd === undefined) {
-      temporary = session.temporary();
-      fd = createPrivate(temporary);
-    }
-    writeFully(fd, bytes);
-  };
-  const drain = () => {
-    if (fill > 0) out((gathered as Buffer).subarray(0, fill));
-    fill = 0;
-  };
-  const abort = () => {
-    if (fd !== undefined) quietly(() => closeSync(fd as number));
-    if (temporary !== undefined) quietly(() => unlinkSync(temporary as string));
-    fd = undefined;
-    temporary = undefined;
-    gathered = undefined;
-  };
-  const guarded = <T>(work: () => T): T => {
-    try {
-      return work();
-    } catch (error) {
-      abort();
-      throw storageFailure(error, "could not write", temporary ?? layout.tmp);
-    }
-  };
-  return {
-    write(chunk) {
-      guarded(() => {
-        size += chunk.byteLength;
-        if (chunk.byteLength >= GATHER / 4) {
-          drain();
-          out(chunk);
-          return;
-        }
-        gathered ??= Buffer.allocUnsafeSlow(GATHER);
-        if (fill + chunk.byteLength > GATHER) drain();
-        gathered.set(chunk, fill);
-        fill += chunk.byteLength;
-      });
-    },
-    async commit(digest, expectSize) {
-      if (expectSize !== undefined && expectSize !== size) {
-        abort();
-        throw differs({ digest, size: expectSize }, `has ${size} bytes`);
-      }
-      try {
-        session.lease([digest], true);
-        drain();
-        if (fd === undefined) out(new Uint8Array(0));
-        const file = fd as unknown as number;
-        fchmodSync(file, 0o444);
-        await syncFile(file);
-        const written = fstatSync(file).size;
-        if (written !== size) throw new Failure("STORAGE", `the disk holds ${written} bytes of blob ${digest} where ${size} were written`);
-        fd = undefined;
-        closeSync(file);
-        renameSync(temporary as string, pathOf(digest));
-        temporary = undefined;
-        const damaged = join(layout.damaged, hexOf(digest));
-        if (statSync(damaged, { throwIfNoEntry: false }) !== undefined) quietly(() => unlinkSync(damaged));
-        return { digest, size };
-      } catch (error) {
-        const place = temporary ?? layout.tmp;
-        abort();
-        throw storageFailure(error, "could not write", place);
-      }
-    },
-    abort,
-  };
-}
-
 function compare(
   expect: { readonly digest: Digest; readonly size: number },
   got: { readonly digest: Digest; readonly size: number },
 ): void {
-  if (expect.size !== got.size) throw differs(expect, `has ${got.size} bytes`);
-  if (expect.digest !== got.digest) throw differs(expect, `has the digest ${got.digest}`);
-}
-
-function differs(expect: { readonly digest: Digest; readonly size: number }, what: string): Failure {
-  return new Failure("DIGEST", `what came for blob ${expect.digest} of ${expect.size} bytes ${what}`);
+  if (expect.size !== got.size)
+    throw new Failure("DIGEST", `what came for blob ${expect.digest} has ${got.size} bytes instead of ${expect.size}`);
+  if (expect.digest !== got.digest) throw new Failure("DIGEST", `what came for blob ${expect.digest} has the digest ${got.digest}`);
 }

@@ -25,6 +25,28 @@ export interface Collected {
   readonly bytes: number;
 }
 
+/** Something that `check` found. An `error` means that an image cannot be used; a `note` costs space or a cache hit only. */
+export interface StoreFinding {
+  readonly level: "error" | "note";
+  readonly kind: "damaged" | "missing" | "unreferenced" | "leftover" | "foreign";
+  /** The digest, or the path of a file that is no blob. */
+  readonly what: string;
+  /** A sentence for people. */
+  readonly message: string;
+}
+
+/** Sizes are bytes on disk; what several images share counts once. */
+export interface StoreUsage {
+  /** `total` images with and without a name; `unnamed` of them without; `reclaimable` what only those without a name hold. */
+  readonly images: { readonly total: number; readonly unnamed: number; readonly bytes: number; readonly reclaimable: number };
+  /** `bytes` of all layers that cache records hold; `reclaimable` those that no image holds. */
+  readonly cache: { readonly total: number; readonly bytes: number; readonly reclaimable: number };
+  /** Blobs that nothing refers to, set-aside damaged ones included: a collection frees them. */
+  readonly unreferenced: { readonly total: number; readonly bytes: number };
+  /** Layer indexes and scratch files, which can be made again. */
+  readonly derived: { readonly total: number; readonly bytes: number };
+}
+
 /** A blob being written: chunks go in synchronously and in order; `commit` gives it its name. */
 export interface BlobWriter {
   /** The chunk may be reused by the caller after the call returns. */
@@ -94,4 +116,9 @@ export interface ContentStore extends Place, AsyncDisposable {
 
   /** Removes every blob that no name, kept image or cache record reaches and no living process has in use. */
   collect(): Promise<Collected>;
+
+  /** Recomputes the digest of every blob and follows every reference; changes nothing. */
+  check(): Promise<readonly StoreFinding[]>;
+  /** What takes the space, for `system df`. */
+  usage(): Promise<StoreUsage>;
 }

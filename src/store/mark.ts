@@ -9,6 +9,8 @@ import { readDocument } from "./document.ts";
 export interface Marks {
   /** Everything reached, whether it is there or not. */
   readonly reached: Set<Digest>;
+  /** The documents among them that were read. */
+  readonly followed: Set<Digest>;
   /** diffIDs that the configs reached speak of. */
   readonly diffIds: Set<Digest>;
   /** Reached documents that are not there or not whole, with the reason. */
@@ -16,7 +18,7 @@ export interface Marks {
 }
 
 export function emptyMarks(): Marks {
-  return { reached: new Set(), diffIds: new Set(), broken: new Map() };
+  return { reached: new Set(), followed: new Set(), diffIds: new Set(), broken: new Map() };
 }
 
 /**
@@ -26,11 +28,12 @@ export function emptyMarks(): Marks {
 export function mark(blobs: Blobs, root: Descriptor, marks: Marks): void {
   const waiting: Descriptor[] = [root];
   for (let what = waiting.pop(); what !== undefined; what = waiting.pop()) {
-    if (marks.reached.has(what.digest)) continue;
     marks.reached.add(what.digest);
-    if (!isDocument(what.mediaType) || what.size > LIMITS.configBytes) continue;
+    // Not "reached before": a wrong media type or size in one image must not hide what another image refers to.
+    if (!isDocument(what.mediaType) || marks.followed.has(what.digest) || what.size > LIMITS.configBytes) continue;
     try {
       const document = parse(readDocument(blobs, what));
+      marks.followed.add(what.digest);
       for (const diffId of diffIdsOf(document)) marks.diffIds.add(diffId);
       waiting.push(...childrenOf(document));
     } catch (error) {

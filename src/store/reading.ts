@@ -22,12 +22,7 @@ export function openBytes(blobs: Blobs, what: Descriptor): Bytes {
     open = false;
   };
   try {
-    const { size } = fstatSync(fd);
-    if (size !== what.size) {
-      // Only the bytes tell whether the file or the descriptor is wrong.
-      if (digestOfFile(fd, size) !== what.digest) blobs.setAside(what.digest, fd);
-      throw new Failure("DIGEST", `blob ${what.digest}: ${printable(path)} has ${size} bytes, not ${what.size}`);
-    }
+    checkSize(blobs, what, fd);
   } catch (error) {
     close();
     throw storageFailure(error, "could not read", path);
@@ -55,6 +50,23 @@ export function openBytes(blobs: Blobs, what: Descriptor): Bytes {
       close();
     },
   };
+}
+
+/**
+ * Compares the size of an open blob with its descriptor's. Throws DIGEST. Only the bytes tell which of the two is wrong: the
+ * descriptor came with some image and may lie; a blob is set aside for its own sake only.
+ */
+export function checkSize(blobs: Blobs, what: Pick<Descriptor, "digest" | "size">, fd: number): void {
+  const { size } = fstatSync(fd);
+  if (size === what.size) return;
+  const damaged = digestOfFile(fd, size) !== what.digest;
+  if (damaged) blobs.setAside(what.digest, fd);
+  throw new Failure(
+    "DIGEST",
+    damaged
+      ? `blob ${what.digest} is damaged: ${printable(blobs.pathOf(what.digest))} has ${size} bytes instead of ${what.size}`
+      : `blob ${what.digest} has ${size} bytes, but what refers to it says ${what.size}`,
+  );
 }
 
 /** The digest of the first `size` bytes of an open file. */

@@ -6,6 +6,7 @@ import type { Digest } from "../oci/digest.ts";
 import { MEDIA } from "../oci/media-type.ts";
 import { formatReference, type Reference } from "../oci/reference.ts";
 import { createBlobs } from "./blobs.ts";
+import { checkStore } from "./check.ts";
 import { collect } from "./collect.ts";
 import { createDerived } from "./derived.ts";
 import { readDocument } from "./document.ts";
@@ -17,6 +18,7 @@ import type { Parts } from "./parts.ts";
 import { openBytes } from "./reading.ts";
 import { createRecords } from "./records.ts";
 import { createSession } from "./session.ts";
+import { usageOf } from "./usage.ts";
 
 export interface StoreOptions {
   /** Milliseconds to wait for another process that collects. Default 60,000. */
@@ -61,13 +63,13 @@ function storeOf(parts: Parts, options: StoreOptions): ContentStore {
     return blobs.sizeOf(digest) !== undefined;
   };
   /** Leases a root and all it refers to. Throws NOT_FOUND or DIGEST where the root itself is not whole. */
-  const hold = (root: Descriptor): void => {
-    session.lease([root.digest]);
+  const hold = (root: Descriptor, must: boolean): void => {
+    session.lease([root.digest], must);
     const marks = emptyMarks();
     mark(blobs, root, marks);
     const broken = marks.broken.get(root.digest);
     if (broken) throw broken;
-    session.lease([...marks.reached]);
+    session.lease([...marks.reached], must);
     // Looking for them takes back what a collection has set aside.
     for (const digest of marks.reached) blobs.sizeOf(digest);
   };
@@ -84,7 +86,7 @@ function storeOf(parts: Parts, options: StoreOptions): ContentStore {
     has: async (digest) => holds(digest),
     open: async (what) => openBytes(blobs, what),
     readDocument: (what) => readDocument(blobs, what),
-    hold: async (root) => hold(root),
+    hold: async (root) => hold(root, false),
 
     async resolve(name) {
       const record = names.read(name);
@@ -94,7 +96,7 @@ function storeOf(parts: Parts, options: StoreOptions): ContentStore {
       return tagged?.root;
     },
     async publish(name, root) {
-      hold(root);
+      hold(root, true);
       const before = readQuietly(() => names.read(name));
       if (before?.root.digest === root.digest && before.root.mediaType === root.mediaType && before.root.size === root.size) {
         await Promise.all([blobs.settle(), names.settle()]);
@@ -106,7 +108,7 @@ function storeOf(parts: Parts, options: StoreOptions): ContentStore {
     names: async () => names.list().sort((a, b) => (formatReference(a.name) < formatReference(b.name) ? -1 : 1)),
     unname: (name) => names.remove(name),
     async keep(root) {
-      hold(root);
+      hold(root, true);
       session.begin();
       await names.keep(root, blobs.settle());
     },
@@ -150,6 +152,8 @@ function storeOf(parts: Parts, options: StoreOptions): ContentStore {
     readScratch: derived.readScratch,
     writeScratch: derived.writeScratch,
     collect: () => collect(parts, lockOptions),
+    check: () => checkStore(parts),
+    usage: async () => usageOf(parts),
 
     async [Symbol.asyncDispose]() {
       session.end();

@@ -1,0 +1,120 @@
+import { closeSync, fstatSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { Failure } from "../kit/error.ts";
+import { printable } from "../kit/printable.ts";
+import { orStorageFailure, storageFailure } from "../kit/storage-failure.ts";
+import type { Digest } from "../oci/digest.ts";
+import { isDigest } from "../oci/digest.ts";
+import { isIndexType } from "../oci/media-type.ts";
+import { familiarName } from "../oci/reference.ts";
+import type { Blobs } from "./blobs.ts";
+import { blobsIn } from "./collect.ts";
+import { readDocument } from "./document.ts";
+import type { NameRecord, StoreFinding } from "./face.ts";
+import { childrenOf, emptyMarks, isDocument, mark, parse } from "./mark.ts";
+import type { Parts } from "./parts.ts";
+import { digestOfFile } from "./reading.ts";
+import { abandonedSessions, readLeases } from "./session.ts";
+
+/**
+ * Looks at everything in a store: every blob's bytes against its name, every reference of every image, records, leftovers.
+ * Errors are what makes an image unusable; notes are what a collection will remove. Changes nothing. Throws STORAGE.
+ */
+export async function checkStore(parts: Parts): Promise<readonly StoreFinding[]> {
+  const { layout, blobs, names, records } = parts;
+  const found: StoreFinding[] = [];
+  const tell = (level: StoreFinding["level"], kind: StoreFinding["kind"], what: string, message: string) =>
+    found.push({ level, kind, what, message });
+
+  const present = new Set<Digest>();
+  for (const digest of blobsIn(layout.blobs)) {
+    present.add(digest);
+    const state = verify(blobs, digest);
+    if (state === "gone") present.delete(digest);
+    else if (state !== "whole") tell("error", "damaged", digest, `blob ${digest} is damaged: ${printable(blobs.pathOf(digest))} ${state}`);
+    // Others of this process have their turn after each blob.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const damaged = new Set(found.map((one) => one.what));
+
+  for (const path of names.damaged()) tell("error", "damaged", path, `the record of a name is damaged: ${printable(path)}`);
+  const marks = emptyMarks();
+  for (const record of [...names.list(), ...names.kept()]) {
+    for (const digest of missingOf(blobs, record, present, damaged))
+      tell("error", "missing", digest, `blob ${digest} of ${label(record)} is missing`);
+    mark(quiet(blobs), record.root, marks);
+  }
+  for (const { key, layer } of records.all()) {
+    if (layer === undefined) continue;
+    marks.reached.add(layer.blob.digest);
+    if (!present.has(layer.blob.digest))
+      tell("note", "missing", key, `the layer ${layer.blob.digest} of the cache record ${key} is missing: it counts as a miss`);
+  }
+  for (const hex of readLeases(layout)) marks.reached.add(`sha256:${hex}` as Digest);
+  for (const digest of present) if (!marks.reached.has(digest)) tell("note", "unreferenced", digest, `nothing refers to blob ${digest}`);
+
+  for (const name of abandonedSessions(layout))
+    tell("note", "leftover", join(layout.tmp, name), `a process that ended left ${printable(join(layout.tmp, name))}`);
+  for (const folder of [layout.trash, layout.damaged])
+    for (const name of namesIn(folder))
+      tell("note", "leftover", join(folder, name), `${printable(join(folder, name))} waits for a collection`);
+  for (const name of namesIn(layout.blobs))
+    if (!isDigest(`sha256:${name}`)) tell("note", "foreign", join(layout.blobs, name), `${printable(join(layout.blobs, name))} is no blob`);
+  return found;
+}
+
+/** What an image cannot do without. Manifests that an index lists need not all be there: nobody has every platform. */
+function missingOf(blobs: Blobs, { root }: NameRecord, present: ReadonlySet<Digest>, damaged: ReadonlySet<string>): Digest[] {
+  const missing: Digest[] = [];
+  const waiting = [{ what: root, optional: false }];
+  const seen = new Set<Digest>();
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const { what, optional } = next;
+    if (seen.has(what.digest)) continue;
+    seen.add(what.digest);
+    if (!present.has(what.digest)) {
+      if (!optional) missing.push(what.digest);
+      continue;
+    }
+    if (!isDocument(what.mediaType) || damaged.has(what.digest)) continue;
+    const children = childrenOf(parse(readDocument(blobs, { digest: what.digest, size: blobs.sizeOf(what.digest) ?? 0 })));
+    waiting.push(...children.map((child) => ({ what: child, optional: isIndexType(what.mediaType) })));
+  }
+  return missing;
+}
+
+function verify(blobs: Blobs, digest: Digest): string {
+  try {
+    const fd = blobs.openFile(digest);
+    try {
+      const { size } = fstatSync(fd);
+      return digestOfFile(fd, size) === digest ? "whole" : `holds ${size} bytes of another digest`;
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    if (error instanceof Failure && error.code === "NOT_FOUND") return "gone";
+    if (error instanceof Failure) return error.message;
+    throw storageFailure(error, "could not read", blobs.pathOf(digest));
+  }
+}
+
+/** The same blobs, but damage found in passing stays where it is. */
+function quiet(blobs: Blobs): Blobs {
+  return { ...blobs, setAside: () => {} };
+}
+
+function label({ name, root }: NameRecord): string {
+  return name.registry === "" ? root.digest : familiarName(name);
+}
+
+function namesIn(folder: string): string[] {
+  return orStorageFailure("could not read", folder, () => {
+    try {
+      return readdirSync(folder);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+      throw error;
+    }
+  });
+}
