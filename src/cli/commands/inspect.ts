@@ -1,6 +1,44 @@
 import { Failure } from "../../kit/error.ts";
+import { printable, printableLine } from "../../kit/printable.ts";
+import { parsePlatform } from "../../oci/platform.ts";
+import { noSuchImage, readCatalog, readImage, type StoredImage } from "../catalog.ts";
 import type { Invocation } from "../command.ts";
+import { inspectImage } from "../image-inspect.ts";
+import { LayerSizes } from "../image-size.ts";
+import { prettyJson } from "../render/json.ts";
+import { compileTemplate } from "../template/execute.ts";
+import { goJson } from "../template/value.ts";
 
+/** `nought inspect` and `nought image inspect`: what is found is shown, what is not found makes the exit code 1. */
 export async function run(call: Invocation): Promise<number> {
-  throw new Failure("UNSUPPORTED", `nought ${call.path} is being written`);
+  const { flags } = call;
+  const ofImages = call.path !== "inspect";
+  const type = ofImages ? "image" : flags.string("type");
+  if (type !== undefined && type !== "" && type !== "image")
+    throw new Failure("NOT_FOUND", `No such ${printable(type)}: ${printable(call.args[0] ?? "")}`);
+  const format = flags.string("format");
+  const template = format && format !== "json" ? compileTemplate(format, {}, 64) : undefined;
+  const platform = ofImages ? flags.string("platform") : undefined;
+  const store = await call.store();
+  const catalog = await readCatalog(store);
+  const sizes = new LayerSizes(store);
+  const shown: unknown[] = [];
+  const missing: string[] = [];
+  for (const text of call.args) {
+    const found = catalog.find(text)?.image;
+    if (!found) {
+      missing.push(type === "image" ? noSuchImage(text).message : `No such object: ${printable(text)}`);
+      continue;
+    }
+    const image: StoredImage =
+      platform === undefined ? found : { ...found, ...(await readImage(store, found.root, parsePlatform(platform))) };
+    const { row, json } = inspectImage(image, await sizes.imageSize(image));
+    if (template) call.out(`${template.execute(row).split("\n").map(printableLine).join("\n")}\n`);
+    else if (format === "json") call.out(`${goJson(row)}\n`);
+    else shown.push(json);
+  }
+  sizes.save();
+  if (!format) call.out(`${prettyJson(shown)}\n`);
+  for (const message of missing) call.err(`Error: ${message}\n`);
+  return missing.length > 0 ? 1 : 0;
 }

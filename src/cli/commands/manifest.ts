@@ -1,6 +1,21 @@
 import { Failure } from "../../kit/error.ts";
+import { familiarName, parseReference, withDefaultTag } from "../../oci/reference.ts";
+import { readCatalog } from "../catalog.ts";
 import type { Invocation } from "../command.ts";
+import { isScratch } from "../scratch.ts";
 
-export async function run(call: Invocation): Promise<number> {
-  throw new Failure("UNSUPPORTED", `nought ${call.path} is being written`);
+/** `nought manifest get`: the document a name points at, byte for byte. The reserved name answers as a registry without it would. */
+export async function run(call: Invocation): Promise<void> {
+  const text = call.args[0] as string;
+  if (isScratch(text)) throw unknown("docker.io/library/scratch:latest");
+  const store = await call.store();
+  const found = (await readCatalog(store)).find(text);
+  if (!found) throw unknown(familiarName(withDefaultTag(parseReference(text))));
+  call.out(store.readDocument(found.image.root));
+}
+
+function unknown(name: string): Failure {
+  return new Failure("NOT_FOUND", `no such manifest: ${name}: MANIFEST_UNKNOWN: manifest unknown`, {
+    hint: "Only images of the local store are looked at; see `nought images`.",
+  });
 }

@@ -1,6 +1,90 @@
-import { Failure } from "../../kit/error.ts";
+import { familiarName } from "../../oci/reference.ts";
+import type { CacheRecord, ContentStore } from "../../store/face.ts";
+import { type Catalog, readCatalog } from "../catalog.ts";
 import type { Invocation } from "../command.ts";
+import { imageFilter, invalidFilter, readFilter, readUntil } from "../image-filter.ts";
+import { confirm } from "../prompt.ts";
+import { ago, humanSize } from "../render/human.ts";
+import { alignColumns } from "../render/table.ts";
 
-export async function run(call: Invocation): Promise<number> {
-  throw new Failure("UNSUPPORTED", `nought ${call.path} is being written`);
+const SURE = "Are you sure you want to continue?";
+
+/** `image prune`, `builder prune`, `system prune`: asks, removes, and says how much was won. */
+export async function run(call: Invocation): Promise<void> {
+  const group = call.path.split(" ")[0] as string;
+  const all = call.flags.bool("all");
+  const filters = call.flags.list("filter");
+  for (const text of filters) {
+    const { name, value } = readFilter(text);
+    if (!["until", "label", "label!", "dangling"].includes(name)) throw invalidFilter(name);
+    if (name === "until") readUntil(value);
+  }
+  if (!call.flags.bool("force") && !(await confirm(call, warning(group, all)))) return;
+  if (group === "image") await pruneImages(call, all, filters);
+  else if (group === "system") await pruneSystem(call, all, filters);
+  else await pruneCache(call, filters);
+}
+
+function warning(group: string, all: boolean): string {
+  const images = all ? "all images (nought knows of no container that would use one)" : "all dangling images";
+  if (group === "image") return `This will remove ${images}.\n${SURE}`;
+  if (group === "system") return `This will remove:\n  - ${images}\n  - ${all ? "all" : "unused"} build cache\n\n${SURE}`;
+  return `This will remove all ${all ? "" : "dangling "}build cache. ${SURE}`;
+}
+
+async function pruneImages(call: Invocation, all: boolean, filters: readonly string[]): Promise<void> {
+  const store = await call.store();
+  const lines = await removeImages(store, all, filters);
+  const { bytes } = await store.collect();
+  if (lines.length > 0) call.out(`Deleted Images:\n${lines.join("\n")}\n\n`);
+  call.out(`Total reclaimed space: ${humanSize(bytes, 4)}\n`);
+}
+
+async function pruneSystem(call: Invocation, all: boolean, filters: readonly string[]): Promise<void> {
+  const store = await call.store();
+  const lines = await removeImages(store, all, filters);
+  const keys = await removeRecords(store, filters);
+  const { bytes } = await store.collect();
+  if (lines.length > 0) call.out(`Deleted Images:\n${lines.join("\n")}\n\n`);
+  if (keys.length > 0) call.out(`Deleted build cache objects:\n${keys.map((one) => one.key.slice(7, 19)).join("\n")}\n\n`);
+  call.out(`Total reclaimed space: ${humanSize(bytes, 4)}\n`);
+}
+
+async function pruneCache(call: Invocation, filters: readonly string[]): Promise<void> {
+  const store = await call.store();
+  const removed = await removeRecords(store, filters);
+  const { bytes } = await store.collect();
+  if (removed.length > 0) {
+    const rows = removed.map((one) => `${one.key.slice(7, 32)}\ttrue\t${humanSize(one.layer?.blob.size ?? 0, 4)}\t${ago(one.at)}`);
+    call.out(alignColumns(`ID\tRECLAIMABLE\tSIZE\tLAST ACCESSED\n${rows.join("\n")}\n`));
+  }
+  call.out(`Total:\t${humanSize(bytes, 4)}\n`);
+}
+
+/** Takes images out of the lists and says what docker would say of each. Damaged ones without a name go too. */
+async function removeImages(store: ContentStore, all: boolean, filters: readonly string[]): Promise<string[]> {
+  const catalog: Catalog = await readCatalog(store);
+  const keep = imageFilter(filters, catalog);
+  const lines: string[] = [];
+  for (const image of catalog.images) {
+    if ((!all && image.names.length > 0) || !keep(image)) continue;
+    for (const { name } of image.names) if (await store.unname(name)) lines.push(`untagged: ${familiarName(name)}`);
+    await store.forget(image.root.digest);
+    lines.push(`deleted: ${image.id}`);
+  }
+  for (const { root, names } of filters.length > 0 ? [] : catalog.damaged) {
+    if (names.length > 0) continue;
+    await store.forget(root.digest);
+    lines.push(`deleted: ${root.digest}`);
+  }
+  return lines;
+}
+
+/** Forgets the results of build steps, those last used before `until` where it is given. Labels say nothing about them. */
+async function removeRecords(store: ContentStore, filters: readonly string[]): Promise<readonly CacheRecord[]> {
+  const until = filters.map(readFilter).filter((one) => one.name === "until");
+  const border = Math.min(...until.map((one) => readUntil(one.value)), Number.POSITIVE_INFINITY);
+  const removed = store.records().filter((record) => record.at < border);
+  if (removed.length > 0) await store.forgetRecords((record) => record.at >= border);
+  return removed;
 }

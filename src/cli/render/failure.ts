@@ -1,11 +1,12 @@
+import { CODES } from "../../kit/codes.ts";
 import { type Failure, Failures } from "../../kit/error.ts";
 import { printableLine } from "../../kit/printable.ts";
 
 const RULE = "--------------------";
 
 /**
- * A failure as people see it, in BuildKit's look: the place in the file first, then `ERROR:` and the message, then the way out.
- * Several failures follow one another. Wrong usage has its own form and no `ERROR:`.
+ * A failure as people see it, in BuildKit's look: the place in the file first, then `ERROR:` and the message, last the code and the way
+ * out. Several failures follow one another. Wrong usage has its own form and no `ERROR:`.
  */
 export function renderFailure(failure: Failure): string {
   if (failure instanceof Failures) return failure.all.map(renderOne).join("");
@@ -24,8 +25,7 @@ function renderOne(failure: Failure): string {
     out += `${safe(failure.source.file)}:${failure.source.line}\n`;
   }
   out += `ERROR: ${message}\n`;
-  if (failure.hint) out += `${safe(failure.hint)}\n`;
-  return out;
+  return `${out}${failure.code}: ${safe(failure.hint ?? CODES[failure.code].cure)}\n`;
 }
 
 /** Every line made harmless for a terminal, whoever wrote the message. */

@@ -1,4 +1,4 @@
-import { printable } from "../../kit/printable.ts";
+import { printableLine } from "../../kit/printable.ts";
 import { alignColumns } from "../render/table.ts";
 import { compileTemplate } from "./execute.ts";
 import type { TemplateFunction } from "./functions.ts";
@@ -66,9 +66,9 @@ function safeFields(fields: Readonly<Record<string, unknown>>): Readonly<Record<
 }
 
 function safe(value: unknown): unknown {
-  if (typeof value === "string") return printable(value);
+  if (typeof value === "string") return printableLine(value).replaceAll("\t", " ");
   if (value instanceof Row) return new Row(value.kind, value.type, safeFields(value.fields));
   if (Array.isArray(value)) return value.map(safe);
   if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, one]) => [printable(key), safe(one)]));
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [printableLine(key), safe(one)]));
 }

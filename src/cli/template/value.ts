@@ -7,10 +7,13 @@ export class Row {
   /** What messages call it. */
   readonly type: string;
   readonly fields: Readonly<Record<string, unknown>>;
-  constructor(kind: "context" | "struct", type: string, fields: Readonly<Record<string, unknown>>) {
+  /** A struct as JSON, in its own order, where that differs from its fields. */
+  readonly json: unknown;
+  constructor(kind: "context" | "struct", type: string, fields: Readonly<Record<string, unknown>>, json?: unknown) {
     this.kind = kind;
     this.type = type;
     this.fields = fields;
+    this.json = json;
   }
 }
 
@@ -74,10 +77,9 @@ function encode(value: unknown, escape: boolean, depth: number): string {
   if (depth > 200) throw new Error("nested too deeply for JSON");
   if (value === null || value === undefined || value instanceof Nil) return "null";
   if (value instanceof Row) {
-    const context = value.kind === "context";
-    const names = context ? Object.keys(value.fields).sort() : Object.keys(value.fields);
-    const shown = names.filter((name) => context || fieldOf(value, name) !== undefined);
-    return `{${shown.map((name) => `${text(name, escape)}:${encode(fieldOf(value, name), escape || context, depth + 1)}`).join(",")}}`;
+    if (value.kind === "struct") return plain(value.json ?? value.fields, escape);
+    const names = Object.keys(value.fields).sort();
+    return `{${names.map((name) => `${text(name, true)}:${encode(fieldOf(value, name), true, depth + 1)}`).join(",")}}`;
   }
   if (Array.isArray(value)) return `[${value.map((one) => encode(one, escape, depth + 1)).join(",")}]`;
   if (isMap(value)) {
@@ -87,10 +89,19 @@ function encode(value: unknown, escape: boolean, depth: number): string {
   return typeof value === "string" ? text(value, escape) : String(value);
 }
 
+/** JSON of plain data in its own order. */
+function plain(value: unknown, escape: boolean): string {
+  return safe(JSON.stringify(value) ?? "null", escape);
+}
+
 /** A JSON string that no terminal can be steered with: control and bidirectional characters are `\u` escapes. */
 function text(value: string, escape: boolean): string {
-  const json = JSON.stringify(value).replace(/[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, hex);
-  return escape ? json.replace(/[<>&]/g, hex) : json;
+  return safe(JSON.stringify(value), escape);
+}
+
+function safe(json: string, escape: boolean): string {
+  const quiet = json.replace(/[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, hex);
+  return escape ? quiet.replace(/[<>&]/g, hex) : quiet;
 }
 
 function hex(char: string): string {
