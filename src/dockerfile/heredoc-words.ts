@@ -10,9 +10,10 @@ interface Frame {
  * Splits a line the way BuildKit does to look for heredocs: quotes and `${…}` hold words together, the backslash escapes
  * whatever the `escape` directive says, and no variable has a value. With `raw` quotes and escapes stay in the words,
  * else they are taken off. Undefined where quotes or braces do not match or a modifier is unknown: then the line has no
- * heredocs. Kept in a loop with its own stack, so that no nesting of braces is too deep for it.
+ * heredocs. Kept in a loop with its own stack, so that no nesting of braces is too deep for it. Without `modifiers`,
+ * `${name-word}` and its like are refused too.
  */
-export function heredocWords(text: string, rawQuotes: boolean, rawEscapes: boolean): string[] | undefined {
+export function heredocWords(text: string, rawQuotes: boolean, rawEscapes: boolean, modifiers: boolean): string[] | undefined {
   const words: string[] = [];
   const stack: Frame[] = [];
   let word = "";
@@ -54,7 +55,7 @@ export function heredocWords(text: string, rawQuotes: boolean, rawEscapes: boole
       else leave();
     } else if (char === "$") {
       const opened = openDollar(text, at);
-      if (opened === undefined) return undefined;
+      if (opened === undefined || (opened.frame && !modifiers)) return undefined;
       if (opened.frame) stack.push(opened.frame);
       if (opened.closed) stack.push({ kind: "brace", stops: "}" });
       for (const one of text.slice(at, opened.next)) put(one);

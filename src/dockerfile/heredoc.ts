@@ -12,8 +12,8 @@ export function heredocOfWord(word: string): HeredocHead | undefined {
   const found = FORM.exec(word);
   if (!found) return undefined;
   const rest = found[3] as string;
-  const plain = heredocWords(rest, false, false);
-  const quoted = heredocWords(rest, true, false);
+  const plain = heredocWords(rest, false, false, false);
+  const quoted = heredocWords(rest, true, false, false);
   if (plain?.length !== 1 || quoted?.length !== 1) return undefined;
   const [name, raw] = [plain[0] as string, quoted[0] as string];
   return {
@@ -34,7 +34,7 @@ function quotes(text: string): number {
 export function heredocsOfLine(line: string): HeredocHead[] {
   if (!line.includes("<<")) return [];
   const heads: HeredocHead[] = [];
-  for (const word of heredocWords(line, true, true) ?? []) {
+  for (const word of heredocWords(line, true, true, true) ?? []) {
     const head = heredocOfWord(word);
     if (head) heads.push(head);
   }
