@@ -56,6 +56,8 @@ export function expectedOf(one: Case): Expected | undefined {
 export interface Prepared {
   /** The working folder; `context` lies in it. */
   readonly dir: string;
+  /** Words of the builds that come first. */
+  readonly before: readonly (readonly string[])[];
   /** What goes to the builder's standard input. */
   readonly input?: Buffer;
   /** The last words of the command line. */
@@ -63,26 +65,38 @@ export interface Prepared {
   remove(): void;
 }
 
-/** Makes a case's folders under the temporary folder. Modes of 000 and the like are handled by the caller being their owner. */
-export function prepare(one: Case): Prepared {
+/**
+ * Makes a case's folders under the temporary folder. With `unique` the folders of the contexts get names of their own: BuildKit
+ * takes a file over from an earlier context of the same name if size and time agree, whatever it holds.
+ */
+export function prepare(one: Case, unique = false): Prepared {
   const dir = mkdtempSync(join(tmpdir(), "nought-golden-"));
   const own = join(one.dir, "tree.json");
   const tree = JSON.parse(readFileSync(existsSync(own) ? own : join(GOLDEN, "tree.json"), "utf8"));
   const named: Record<string, readonly Node[]> = Array.isArray(tree) ? { context: tree } : tree;
-  for (const [name, nodes] of Object.entries(named)) makeTree(join(dir, name), nodes);
-  mkdirSync(join(dir, "context"), { recursive: true });
+  const suffix = unique ? dir.slice(-6) : "";
+  for (const [name, nodes] of Object.entries(named)) makeTree(join(dir, name + suffix), nodes);
+  const context = join(dir, `context${suffix}`);
+  mkdirSync(context, { recursive: true });
+  const place = (word: string) =>
+    ["context", ...Object.keys(named)].reduce((all, name) => {
+      const at = all === name || all.startsWith(`${name}/`) ? 0 : all.endsWith(`=${name}`) ? all.length - name.length : -1;
+      return at < 0 ? all : all.slice(0, at) + name + suffix + all.slice(at + name.length);
+    }, word);
   const dockerfile = readFileSync(join(one.dir, "Dockerfile"));
   for (const file of readdirSync(one.dir)) {
-    if (file.endsWith("Dockerfile") || file.endsWith("dockerignore")) cpSync(join(one.dir, file), join(dir, "context", file));
+    if (file.endsWith("Dockerfile") || file.endsWith("dockerignore")) cpSync(join(one.dir, file), join(context, file));
   }
   const remove = () => rmSync(dir, { recursive: true, force: true });
-  const flags = one.args.flags ?? [];
-  if (one.args.context === "-") return { dir, input: dockerfile, words: [...flags, "-"], remove };
+  const flags = (one.args.flags ?? []).map(place);
+  const before = (one.args.before ?? []).map(({ file, tag, flags: more = [] }) => ["-t", tag, "-f", join(context, file), ...more, context]);
+  const made = { dir, before, remove };
+  if (one.args.context === "-") return { ...made, input: dockerfile, words: [...flags, "-"] };
   if (one.args.context === "-tar") {
     const file: Node = { path: "Dockerfile", base64: dockerfile.toString("base64") };
-    return { dir, input: archive([...(named.context ?? []), file]), words: [...flags, "-"], remove };
+    return { ...made, input: archive([...(named.context ?? []), file]), words: [...flags, "-"] };
   }
-  return { dir, words: [...flags, one.args.context ?? "context"], remove };
+  return { ...made, words: [...flags, place(one.args.context ?? "context")] };
 }
 
 /** Writes expected.json: one line for each path, layer and history entry, so that a difference reads well. */

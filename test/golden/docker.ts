@@ -49,7 +49,11 @@ export function unfit(one: Case, command: readonly string[]): string | undefined
 /** What docker says in the end: from `failed to solve` on, without the progress lines before it. */
 function essence(stderr: string): string {
   const lines = stderr.split("\n").filter((line) => line.startsWith("ERROR:"));
-  return (lines.at(-1) ?? stderr.trim().split("\n").slice(-3).join("\n")).replace(/^ERROR: (failed to build: )?(failed to solve: )?/, "");
+  return (lines.at(-1) ?? stderr.trim().split("\n").slice(-3).join("\n"))
+    .replace(/^ERROR: (failed to build: )?(failed to solve: )?/, "")
+    .replace(/: failed to do request: .*/, "")
+    .replace(/ of ref \S+: /, ": ")
+    .replace(/\/\S*\/(?:merged|cachemounts\/buildkit\d+)\//g, "/");
 }
 
 /** `docker save` refuses an image that has no layer: what `inspect` and `history` know of it. */
@@ -70,14 +74,14 @@ function imageWithoutLayers(command: readonly string[], tag: string, cwd: string
 
 /** Builds with docker and reads the image, or docker's error. Names of images made are removed again. */
 export function buildWithDocker(one: Case, command: readonly string[], version: string): Expected {
-  const made = prepare(one);
+  const made = prepare(one, true);
   const tags: string[] = [];
   const env = { ...process.env, BUILDKIT_PROGRESS: "plain", DOCKER_BUILDKIT: "1", SOURCE_DATE_EPOCH: undefined, ...one.args.env };
   try {
-    for (const { file, tag, flags = [] } of one.args.before ?? []) {
-      const done = run(command, ["build", "--no-cache", "-t", tag, "-f", `context/${file}`, ...flags, "context"], made.dir, env);
-      if (done.status !== 0) throw new Error(`${one.name}: ${file}: ${done.stderr}`);
-      tags.push(tag);
+    for (const [k, words] of made.before.entries()) {
+      const done = run(command, ["build", "--no-cache", ...words], made.dir, env);
+      if (done.status !== 0) throw new Error(`${one.name}: ${done.stderr}`);
+      tags.push(one.args.before?.[k]?.tag as string);
     }
     const tag = `nought-golden/${one.name}`;
     const done = run(command, ["build", "--no-cache", "-t", tag, ...made.words], made.dir, env, made.input);

@@ -1,0 +1,12 @@
+FROM scratch
+ENV A=a PATH=/only
+WORKDIR /w
+COPY --chown=1:2 a one
+LABEL one=1
+EXPOSE 1
+VOLUME /v
+USER 9
+ENTRYPOINT ["x"]
+CMD ["y"]
+STOPSIGNAL 3
+HEALTHCHECK CMD z

@@ -1,0 +1,7 @@
+FROM scratch
+WORKDIR /w
+ONBUILD COPY a /triggered
+ONBUILD ARG Q=1
+ONBUILD USER 7
+ONBUILD CMD ["t"]
+CMD ["base"]
