@@ -1,0 +1,74 @@
+import { randomBytes } from "node:crypto";
+import { closeSync, constants, openSync, realpathSync, renameSync, statSync, unlinkSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import type { Writable } from "node:stream";
+import { quietly, writeFully } from "./atomic.ts";
+import { Failure } from "./error.ts";
+import { printable } from "./printable.ts";
+import { errnoOf, storageFailure } from "./storage-failure.ts";
+
+/** Where a finished product goes: a file by its path, or an open stream (standard output), which stays open. */
+export type Output = { readonly file: string } | { readonly stream: Writable };
+
+/** Takes the next bytes. They are the caller's again when what it returns settles. */
+export type Sink = (chunk: Uint8Array) => void | Promise<void>;
+
+/**
+ * Runs `write`, which hands its bytes to a sink. A file appears under its name only when all is written, and until then an
+ * existing one stays as it was; a symlink is followed, a device or FIFO written to directly. Throws NO_SPACE, STORAGE (also
+ * for a closed pipe and for a directory), and whatever `write` throws.
+ */
+export async function writeOutput(output: Output, write: (sink: Sink) => Promise<void>): Promise<void> {
+  if ("stream" in output) return intoStream(output.stream, write);
+  const path = resolve(output.file);
+  try {
+    await intoFile(path, write);
+  } catch (error) {
+    throw storageFailure(error, "could not write", path);
+  }
+}
+
+async function intoFile(path: string, write: (sink: Sink) => Promise<void>): Promise<void> {
+  const there = statSync(path, { throwIfNoEntry: false });
+  if (there?.isDirectory())
+    throw new Failure("STORAGE", `could not write ${printable(path)}: is a directory`, { hint: "Name a file in it." });
+  const special = there !== undefined && !there.isFile();
+  const real = there === undefined ? join(realpathSync(dirname(path)), basename(path)) : realpathSync(path);
+  const name = special
+    ? real
+    : join(dirname(real), `.${basename(real).slice(0, 200)}.nought-${process.pid}-${randomBytes(4).toString("hex")}`);
+  const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
+  const fd = openSync(name, special ? O_WRONLY : O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o666);
+  let open = true;
+  try {
+    await write((chunk) => writeFully(fd, chunk));
+    open = false;
+    closeSync(fd);
+    if (!special) renameSync(name, real);
+  } catch (error) {
+    if (open) quietly(() => closeSync(fd));
+    if (!special) quietly(() => unlinkSync(name));
+    throw error;
+  }
+}
+
+async function intoStream(stream: Writable, write: (sink: Sink) => Promise<void>): Promise<void> {
+  // A failed write reports to its callback and to listeners; without one the process would end.
+  const ignore = () => {};
+  stream.on("error", ignore);
+  try {
+    await write(
+      (chunk) =>
+        new Promise((done, fail) => {
+          stream.write(chunk, (error) => (error ? fail(error) : done()));
+        }),
+    );
+  } catch (error) {
+    const closed = ["EPIPE", "ERR_STREAM_DESTROYED", "ERR_STREAM_WRITE_AFTER_END"].includes(errnoOf(error) ?? "");
+    if (closed) throw new Failure("STORAGE", "could not write to standard output: the reader has closed it", { cause: error });
+    throw storageFailure(error, "could not write to", "standard output");
+  } finally {
+    // An error may still be on its way to the listeners.
+    setImmediate(() => stream.off("error", ignore));
+  }
+}
