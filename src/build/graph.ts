@@ -1,7 +1,7 @@
 import type { RunMount } from "../dockerfile/command.ts";
+import type { Image } from "../image/layer.ts";
 import type { SourceSpan } from "../kit/span.ts";
 import type { ContainerConfig, HistoryEntry, ImageConfig } from "../oci/config.ts";
-import type { Image } from "../image/layer.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Platform } from "../oci/platform.ts";
 import type { NamedContext } from "./request.ts";
@@ -30,7 +30,14 @@ export type FileAction =
     }
   | { readonly do: "write"; readonly name: string; readonly text: string; readonly put: Put }
   | { readonly do: "fetch"; readonly url: string; readonly checksum?: string; readonly unpack: boolean; readonly put: Put }
-  | { readonly do: "git"; readonly url: string; readonly checksum?: string; readonly keepGitDir: boolean; readonly put: Put; readonly excludes: readonly string[] };
+  | {
+      readonly do: "git";
+      readonly url: string;
+      readonly checksum?: string;
+      readonly keepGitDir: boolean;
+      readonly put: Put;
+      readonly excludes: readonly string[];
+    };
 
 export interface Put {
   /** Absolute; a trailing slash says that it must be a directory. */

@@ -91,7 +91,8 @@ function factsOf(name: string, entry: Entry, find: FindDigest): string | undefin
       break;
   }
   if (entry.xattrs) {
-    for (const [key, value] of [...entry.xattrs].sort(([a], [b]) => (a < b ? -1 : 1))) line += ` ${quote(key)}=${Buffer.from(value).toString("base64")}`;
+    for (const [key, value] of [...entry.xattrs].sort(([a], [b]) => (a < b ? -1 : 1)))
+      line += ` ${quote(key)}=${Buffer.from(value).toString("base64")}`;
   }
   return `${line}\n`;
 }

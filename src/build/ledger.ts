@@ -40,7 +40,8 @@ export function openLedger(bytes: Uint8Array | undefined): Ledger {
       if (old === undefined || at === undefined) return undefined;
       const f = at * 4;
       const { numbers } = old;
-      const equal = numbers[f] === stamp.size && numbers[f + 1] === stamp.mtimeMs && numbers[f + 2] === stamp.ctimeMs && numbers[f + 3] === stamp.ino;
+      const equal =
+        numbers[f] === stamp.size && numbers[f + 1] === stamp.mtimeMs && numbers[f + 2] === stamp.ctimeMs && numbers[f + 3] === stamp.ino;
       return equal ? (`sha256:${old.digests.toString("hex", at * 32, at * 32 + 32)}` as Digest) : undefined;
     },
     learn(path, stamp, digest, readAt) {
@@ -53,7 +54,10 @@ export function openLedger(bytes: Uint8Array | undefined): Ledger {
       if (old) {
         for (const [path, at] of old.places) {
           const [size = 0, mtimeMs = 0, ctimeMs = 0, ino = 0] = old.numbers.subarray(at * 4, at * 4 + 4);
-          rows.set(path, { stamp: { size, mtimeMs, ctimeMs, ino }, digest: digestFromHex(old.digests.toString("hex", at * 32, at * 32 + 32)) });
+          rows.set(path, {
+            stamp: { size, mtimeMs, ctimeMs, ino },
+            digest: digestFromHex(old.digests.toString("hex", at * 32, at * 32 + 32)),
+          });
         }
       }
       for (const [path, row] of learnt) rows.set(path, row);

@@ -1,12 +1,11 @@
 import { closeSync, openSync } from "node:fs";
-import { hasher } from "../oci/digest.ts";
 import { decompress } from "../format/decompress.ts";
 import { decodeIndex, encodeIndex } from "../image/index.ts";
 import { indexLayer } from "../image/index-layer.ts";
 import type { Layer } from "../image/layer.ts";
 import { Failure } from "../kit/error.ts";
 import { printable } from "../kit/printable.ts";
-import { type Digest, digestOf } from "../oci/digest.ts";
+import { type Digest, digestOf, hasher } from "../oci/digest.ts";
 import { layerCompression } from "../oci/media-type.ts";
 import type { ContentStore } from "../store/face.ts";
 import type { Task } from "../task/task.ts";

@@ -1,12 +1,12 @@
-import { seal, type Sealed } from "../image/seal.ts";
 import type { Layer } from "../image/layer.ts";
+import { type Sealed, seal } from "../image/seal.ts";
 import { Failure } from "../kit/error.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Draft, Entry } from "../tree/entry.ts";
 import { type Built, builtOn } from "./built.ts";
-import type { Step } from "./graph.ts";
 import { perform } from "./files/perform.ts";
-import { prepare, type Prepared } from "./files/prepare.ts";
+import { type Prepared, prepare } from "./files/prepare.ts";
+import type { Step } from "./graph.ts";
 import { draftDigest, keyOf } from "./key.ts";
 import type { Workshop } from "./workshop.ts";
 
@@ -31,7 +31,8 @@ export async function solveStep(step: Step, below: Built, useCache: boolean, sho
   const told = { id: step.id, label: step.label };
 
   let selections = await all(prepared, (one) => one.selection());
-  if (selections === undefined && useCache && shop.recall(definition) !== undefined) selections = await all(prepared, (one) => one.hashed());
+  if (selections === undefined && useCache && shop.recall(definition) !== undefined)
+    selections = await all(prepared, (one) => one.hashed());
   const quick = selections && keyOf("quick/1", definition, below.chain, selections);
   const hit = useCache && quick ? recall(quick, below, shop) : undefined;
   if (hit) {

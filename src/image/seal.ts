@@ -1,14 +1,14 @@
 import { hash } from "node:crypto";
 import { closeSync } from "node:fs";
+import { type TarHeader, TarWriter } from "../format/tar-write.ts";
 import { Failure } from "../kit/error.ts";
 import { printable } from "../kit/printable.ts";
-import { type TarHeader, TarWriter } from "../format/tar-write.ts";
 import { type Digest, digestOf, hasher } from "../oci/digest.ts";
 import { MEDIA } from "../oci/media-type.ts";
 import type { Task } from "../task/task.ts";
+import { openHostFile, readExactly, stillTheSame } from "../tree/content.ts";
 import type { Draft, Entry, FileEntry } from "../tree/entry.ts";
 import type { Layer } from "./layer.ts";
-import { openHostFile, readExactly, stillTheSame } from "../tree/content.ts";
 
 const EMPTY = digestOf("");
 
@@ -57,14 +57,17 @@ export async function seal(draft: Draft, files: LayerFiles, target: SealTarget, 
         tar.pad();
       } else digests.push(undefined);
       sealed.push(entry);
-      if (entry.kind === "dir" && entry.opaque) await tar.header({ ...header, type: "file", path: `${header.path}.wh..wh..opq`, mode: 0, size: 0 });
+      if (entry.kind === "dir" && entry.opaque)
+        await tar.header({ ...header, type: "file", path: `${header.path}.wh..wh..opq`, mode: 0, size: 0 });
     }
     await tar.end();
     const diffId = whole.digest();
     const { size } = await target.commit(diffId);
     return {
       layer: { diffId, blob: { mediaType: MEDIA.layer, digest: diffId, size } },
-      draft: sealed.map((entry, at) => (entry.kind === "file" ? addressed(entry, diffId, offsets[at] as number, digests[at] as Digest) : entry)),
+      draft: sealed.map((entry, at) =>
+        entry.kind === "file" ? addressed(entry, diffId, offsets[at] as number, digests[at] as Digest) : entry,
+      ),
     };
   } catch (error) {
     target.abort();

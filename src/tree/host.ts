@@ -78,7 +78,8 @@ class HostKids {
   sorted(): readonly HostNode[] {
     if (this.#sorted) return this.#sorted;
     const names = namesIn(this.#folder, this.#path);
-    if (names.length > LIMITS.treeEntries) throw new Failure("LIMIT", `${printable(this.#folder)} holds more than ${LIMITS.treeEntries} names`);
+    if (names.length > LIMITS.treeEntries)
+      throw new Failure("LIMIT", `${printable(this.#folder)} holds more than ${LIMITS.treeEntries} names`);
     sortNames(names);
     const nodes: HostNode[] = [];
     for (const name of names) {
@@ -108,12 +109,18 @@ function namesIn(folder: string, path: Path): string[] {
   try {
     const names = readdirSync(fsName(folder));
     if (!names.some((name) => name.includes("\ufffd"))) return names;
-    return (readdirSync(fsName(folder), { encoding: "buffer", withFileTypes: false }) as unknown as (Buffer | Dirent)[]).map((name) => decodeName(name as Buffer));
+    return (readdirSync(fsName(folder), { encoding: "buffer", withFileTypes: false }) as unknown as (Buffer | Dirent)[]).map((name) =>
+      decodeName(name as Buffer),
+    );
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    throw new Failure("CONTEXT", `cannot list ${printable(path === ROOT ? folder : path.slice(1))}: ${code === "EACCES" ? "permission denied" : code}`, {
-      hint: "Exclude it in .dockerignore, or give the user who builds the right to read it.",
-    });
+    throw new Failure(
+      "CONTEXT",
+      `cannot list ${printable(path === ROOT ? folder : path.slice(1))}: ${code === "EACCES" ? "permission denied" : code}`,
+      {
+        hint: "Exclude it in .dockerignore, or give the user who builds the right to read it.",
+      },
+    );
   }
 }
 
@@ -140,7 +147,8 @@ function entryOf(path: Path, file: string, stats: Stats): Entry {
   }
   const facts = { path, mode, uid: 0, gid: 0, mtime };
   if (stats.isDirectory()) return { ...facts, kind: "dir" };
-  if (stats.isSymbolicLink()) return { ...facts, kind: "symlink", mode: 0o777, target: decodeName(readlinkSync(fsName(file), { encoding: "buffer" })) };
+  if (stats.isSymbolicLink())
+    return { ...facts, kind: "symlink", mode: 0o777, target: decodeName(readlinkSync(fsName(file), { encoding: "buffer" })) };
   if (stats.isFIFO()) return { ...facts, kind: "fifo" };
   // Linux's split of a device number (makedev(3)).
   const major = ((stats.rdev >>> 8) & 0xfff) | (Math.floor(stats.rdev / 2 ** 32) & ~0xfff);

@@ -1,6 +1,6 @@
 import { closeSync } from "node:fs";
 import { decompress } from "../../format/decompress.ts";
-import { encodeIndex, decodeIndex } from "../../image/index.ts";
+import { decodeIndex, encodeIndex } from "../../image/index.ts";
 import { indexLayer } from "../../image/index-layer.ts";
 import { Failure } from "../../kit/error.ts";
 import { printable } from "../../kit/printable.ts";
@@ -91,7 +91,13 @@ async function looksLikeTar(file: FileEntry, shop: Workshop): Promise<boolean> {
   }
   const block = Buffer.concat(head).subarray(0, 512);
   if (block.length < 512) return false;
-  const claimed = Number.parseInt(block.toString("latin1", 148, 156).replace(/[\0 ]+/g, " ").trim(), 8);
+  const claimed = Number.parseInt(
+    block
+      .toString("latin1", 148, 156)
+      .replace(/[\0 ]+/g, " ")
+      .trim(),
+    8,
+  );
   let sum = 8 * 32;
   for (let at = 0; at < 512; at++) if (at < 148 || at >= 156) sum += block[at] as number;
   return claimed === sum;

@@ -51,11 +51,16 @@ export class DraftBuilder {
   put(entry: Entry): void {
     const name = nameOf(entry.path);
     if (name.startsWith(".wh.")) {
-      throw new Failure("CONTEXT", `${printable(entry.path)}: names that begin with ".wh." mean a deletion in layers and cannot be files of an image`, {
-        hint: "Rename the file, or exclude it in .dockerignore.",
-      });
+      throw new Failure(
+        "CONTEXT",
+        `${printable(entry.path)}: names that begin with ".wh." mean a deletion in layers and cannot be files of an image`,
+        {
+          hint: "Rename the file, or exclude it in .dockerignore.",
+        },
+      );
     }
-    if (entry.path.length > LIMITS.pathBytes) throw new Failure("LIMIT", `${printable(entry.path.slice(0, 80))}…: a path longer than ${LIMITS.pathBytes} bytes`);
+    if (entry.path.length > LIMITS.pathBytes)
+      throw new Failure("LIMIT", `${printable(entry.path.slice(0, 80))}…: a path longer than ${LIMITS.pathBytes} bytes`);
     if (entry.mtime > this.#newest) this.#newest = entry.mtime;
     this.#own.set(entry.path, entry);
   }

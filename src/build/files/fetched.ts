@@ -1,5 +1,5 @@
 import { Failure } from "../../kit/error.ts";
-import { hexOf, parseDigest, type Digest } from "../../oci/digest.ts";
+import { type Digest, hexOf, parseDigest } from "../../oci/digest.ts";
 import type { FileEntry } from "../../tree/entry.ts";
 import { hostTree } from "../../tree/host.ts";
 import { toPath } from "../../tree/path.ts";
@@ -73,7 +73,12 @@ async function repository(action: FileAction & { do: "git" }, shop: Workshop): P
   const source = parseGitUrl(action.url, "add");
   if (source === undefined) throw new Failure("PLAN", "not a git address");
   const wanted = action.checksum ?? source.checksum;
-  const checkout = await fetchGit({ ...source, ...(wanted === undefined ? {} : { checksum: wanted }) }, shop.tmp(), { keepGitDir: action.keepGitDir }, shop.task);
+  const checkout = await fetchGit(
+    { ...source, ...(wanted === undefined ? {} : { checksum: wanted }) },
+    shop.tmp(),
+    { keepGitDir: action.keepGitDir },
+    shop.task,
+  );
   shop.later(async () => checkout[Symbol.asyncDispose]());
   const tree = hostTree(checkout.dir);
   const picks = select(tree, { pattern: "/", parents: false, excludes: action.excludes });

@@ -19,7 +19,8 @@ const WHO = { u: 0o4700, g: 0o2070, o: 0o1007, a: 0o7777 } as const;
 export function parseMode(text: string): ModeChange {
   if (/^[0-9]+$/.test(text)) {
     const value = /^[0-7]+$/.test(text) ? Number.parseInt(text, 8) : Number.NaN;
-    if (!(value <= 0o7777)) throw new Failure("PLAN", `invalid chmod parameter: '${printable(text)}'. it should be octal string and between 0 and 07777`);
+    if (!(value <= 0o7777))
+      throw new Failure("PLAN", `invalid chmod parameter: '${printable(text)}'. it should be octal string and between 0 and 07777`);
     return { apply: () => value, created: 0o755 & value };
   }
   const clauses = text.split(",").map((clause) => parseClause(clause, text));
@@ -28,7 +29,11 @@ export function parseMode(text: string): ModeChange {
 
 function parseClause(clause: string, whole: string): ModeApply {
   const form = /^([ugoa]*)((?:[-+=](?:[rwxXst]*|[ugo]))+)$/.exec(clause);
-  if (!form) throw new Failure("PLAN", `invalid chmod parameter: '${printable(whole)}': invalid syntax. it should be octal or symbolic, like 0755 or u=rwX,go=rX`);
+  if (!form)
+    throw new Failure(
+      "PLAN",
+      `invalid chmod parameter: '${printable(whole)}': invalid syntax. it should be octal or symbolic, like 0755 or u=rwX,go=rX`,
+    );
   const [, who = "", rest = ""] = form;
   const mask = who === "" ? WHO.a : [...who].reduce((bits, letter) => bits | WHO[letter as keyof typeof WHO], 0);
   const actions = [...rest.matchAll(/([-+=])([rwxXstugo]*)/g)].map(([, sign = "=", perms = ""]) => ({ sign, perms }));

@@ -1,7 +1,7 @@
+import { MAX_ID, parseGroup, parseId, parsePasswd } from "../../format/passwd.ts";
 import { Failure } from "../../kit/error.ts";
 import { LIMITS } from "../../kit/limit.ts";
 import { printable } from "../../kit/printable.ts";
-import { MAX_ID, parseGroup, parseId, parsePasswd } from "../../format/passwd.ts";
 import type { FileEntry } from "../../tree/entry.ts";
 import { type Path, toPath } from "../../tree/path.ts";
 import type { Tree } from "../../tree/tree.ts";
@@ -41,7 +41,8 @@ export async function parseOwner(text: string, tree: () => Promise<Tree>, read: 
 function numeric(text: string, what: string): number | undefined {
   if (!/^[+-]?[0-9]+$/.test(text)) return undefined;
   const id = parseId(text);
-  if (id === undefined) throw new Failure("PLAN", `${what}: uids and gids must be in range 0-${MAX_ID}, not ${printable(text.slice(0, 40))}`);
+  if (id === undefined)
+    throw new Failure("PLAN", `${what}: uids and gids must be in range 0-${MAX_ID}, not ${printable(text.slice(0, 40))}`);
   return id;
 }
 
@@ -59,6 +60,7 @@ async function file(tree: Tree, path: Path, read: ReadFile, what: string, name: 
     });
   }
   if (entry.kind !== "file") throw new Failure("PLAN", `${what}: ${path} of the image is not a regular file`);
-  if (entry.size > LIMITS.passwdBytes) throw new Failure("LIMIT", `${what}: ${path} of the image is larger than ${LIMITS.passwdBytes} bytes`);
+  if (entry.size > LIMITS.passwdBytes)
+    throw new Failure("LIMIT", `${what}: ${path} of the image is larger than ${LIMITS.passwdBytes} bytes`);
   return Buffer.from(await read(entry)).toString("utf8");
 }

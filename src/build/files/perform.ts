@@ -1,6 +1,6 @@
 import { Failure } from "../../kit/error.ts";
-import { mergeTree } from "../../tree/merge.ts";
 import type { Draft, FileEntry } from "../../tree/entry.ts";
+import { mergeTree } from "../../tree/merge.ts";
 import { toPath } from "../../tree/path.ts";
 import type { Built } from "../built.ts";
 import type { Put } from "../graph.ts";
@@ -9,7 +9,7 @@ import { placeArchive, tryArchive } from "./archive.ts";
 import { DraftBuilder } from "./draft.ts";
 import { parseMode } from "./mode.ts";
 import { parseOwner } from "./owner.ts";
-import { type Owner, place, type Placing } from "./place.ts";
+import { type Owner, type Placing, place } from "./place.ts";
 import type { Prepared } from "./prepare.ts";
 import type { Pick } from "./select.ts";
 
@@ -45,7 +45,12 @@ export async function perform(prepared: readonly Prepared[], below: Built, shop:
 const ROOT_OWNER: Owner = { uid: 0, gid: 0 };
 
 function ownerOf(text: string, below: Built, shop: Workshop, what: string): Promise<Owner> {
-  return parseOwner(text, () => below.tree(), (file) => shop.shelf.read(file), what);
+  return parseOwner(
+    text,
+    () => below.tree(),
+    (file) => shop.shelf.read(file),
+    what,
+  );
 }
 
 async function placing(put: Put, below: Built, shop: Workshop, origin: "context" | "image", parents: boolean): Promise<Placing> {

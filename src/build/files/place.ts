@@ -45,7 +45,8 @@ export function place(draft: DraftBuilder, pick: Pick, how: Placing): void {
     else if (there.kind !== "dir") throw new Failure("PLAN", `cannot copy to non-directory: ${printable(target)}`);
     // The destination takes the source's time and nothing else; the root of a context has no time of its own.
     const dir = draft.get(target);
-    if (dir?.kind === "dir" && pick.top.path !== ROOT && target !== ROOT && !how.parents) draft.put({ ...dir, mtime: how.time(pick.top.mtime) });
+    if (dir?.kind === "dir" && pick.top.path !== ROOT && target !== ROOT && !how.parents)
+      draft.put({ ...dir, mtime: how.time(pick.top.mtime) });
     for (const item of pick.items) if (item.relative !== "") put(draft, item, join(target, item.relative), how, twins);
     return;
   }

@@ -76,7 +76,8 @@ function chosen(action: FileAction & { do: "copy" }, input: OpenInput, shop: Wor
     async hashed() {
       const all = await look();
       for (const pick of all) {
-        for (const { entry } of pick.items) if (entry.kind === "file" && digests.find(entry) === undefined) digests.hash(entry as FileEntry);
+        for (const { entry } of pick.items)
+          if (entry.kind === "file" && digests.find(entry) === undefined) digests.hash(entry as FileEntry);
       }
       return selectionDigest(all, find) as Digest;
     },
@@ -86,8 +87,17 @@ function chosen(action: FileAction & { do: "copy" }, input: OpenInput, shop: Wor
 function missing(pattern: string, action: FileAction & { do: "copy" }): Failure {
   const shown = pattern.startsWith("/") ? pattern : `/${pattern}`;
   const where =
-    action.input.from === "context" ? "the build context" : action.input.from === "stage" ? "that stage" : action.input.from === "scratch" ? "scratch (it is empty)" : action.input.name;
+    action.input.from === "context"
+      ? "the build context"
+      : action.input.from === "stage"
+        ? "that stage"
+        : action.input.from === "scratch"
+          ? "scratch (it is empty)"
+          : action.input.name;
   return new Failure("NOT_FOUND", `"${printable(shown)}": not found in ${printable(where)}`, {
-    hint: action.input.from === "context" ? "Paths are relative to the context; check the spelling and .dockerignore." : "Check the path in the source.",
+    hint:
+      action.input.from === "context"
+        ? "Paths are relative to the context; check the spelling and .dockerignore."
+        : "Check the path in the source.",
   });
 }

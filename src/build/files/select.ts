@@ -53,11 +53,21 @@ function itemsOf(tree: Tree, top: Entry, excluded: PathMatcher | undefined): Pic
     for (const entry of tree.walk(top.path)) if (entry.path !== top.path) items.push({ relative: entry.path.slice(from), entry });
     return items;
   }
-  return withWays(tree, top, filtered(tree, top, (state) => !state.excluded, excluded, items));
+  return withWays(
+    tree,
+    top,
+    filtered(tree, top, (state) => !state.excluded, excluded, items),
+  );
 }
 
 /** Adds what a matcher lets through below `top`; the matcher is carried down the walk as docker does. */
-function filtered(tree: Tree, top: Entry, wanted: (state: MatchState) => boolean, matcher: PathMatcher, items: PickedEntry[]): PickedEntry[] {
+function filtered(
+  tree: Tree,
+  top: Entry,
+  wanted: (state: MatchState) => boolean,
+  matcher: PathMatcher,
+  items: PickedEntry[],
+): PickedEntry[] {
   const from = top.path === ROOT ? 1 : top.path.length + 1;
   const states = new Map<string, MatchState>();
   for (const entry of tree.walk(top.path)) {

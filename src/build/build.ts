@@ -1,0 +1,103 @@
+import { closeSync } from "node:fs";
+import type { Program } from "../dockerfile/command.ts";
+import { parseDockerfile } from "../dockerfile/parse.ts";
+import { toProgram } from "../dockerfile/program.ts";
+import { type Assembled, assemble } from "../image/assemble.ts";
+import { Failure, Failures } from "../kit/error.ts";
+import type { Digest } from "../oci/digest.ts";
+import { hostPlatform, type Platform } from "../oci/platform.ts";
+import { familiarName, withDefaultTag } from "../oci/reference.ts";
+import type { ContentStore } from "../store/face.ts";
+import type { Task } from "../task/task.ts";
+import type { Built } from "./built.ts";
+import { finalConfig } from "./final-config.ts";
+import type { BuildGraph } from "./graph.ts";
+import { localImages } from "./images.ts";
+import { type Inlet, openInlet } from "./inlet.ts";
+import { deliver } from "./output.ts";
+import { plan } from "./plan/plan.ts";
+import type { BuildRequest } from "./request.ts";
+import { check } from "./review.ts";
+import { openShelf, type Shelf } from "./shelf.ts";
+import { solve } from "./solve.ts";
+
+/** What a build came to. */
+export interface BuildResult {
+  /** The image, unless every output was a file tree. */
+  readonly assembled: Assembled;
+  readonly built: Built;
+  readonly graph: BuildGraph;
+  /** Names that now point to it. */
+  readonly names: readonly string[];
+}
+
+/** A Dockerfile read and understood, before anything is looked up. */
+export interface Opened {
+  readonly inlet: Inlet;
+  readonly program: Program;
+  readonly platforms: { readonly target: Platform; readonly build: Platform };
+}
+
+/** Reads the Dockerfile of a request and everything in it that can be said without images. Throws SYNTAX (all of them), NOT_FOUND, CONTEXT. */
+export async function open(request: BuildRequest, store: () => Promise<ContentStore>, task: Task): Promise<Opened> {
+  const inlet = await openInlet(request, store, task);
+  const id = "internal/dockerfile";
+  task.emit({ type: "step", id, label: `[internal] load build definition from ${inlet.name}`, state: "started" });
+  const syntax = parseDockerfile(inlet.dockerfile, inlet.name);
+  const program = toProgram(syntax);
+  const [first, ...rest] = [...new Set([...syntax.errors, ...program.errors])];
+  if (first) throw rest.length === 0 ? first : new Failures([first, ...rest]);
+  task.emit({ type: "step", id, label: `[internal] load build definition from ${inlet.name}`, state: "done" });
+  const build = hostPlatform();
+  return { inlet, program, platforms: { build, target: request.platform ?? build } };
+}
+
+/**
+ * A whole build: Dockerfile → syntax → program → graph → layers → image → outputs. Throws what its parts throw; nothing is named
+ * and no output file stands under its final name unless everything succeeded.
+ */
+export async function build(request: BuildRequest, store: ContentStore, task: Task): Promise<BuildResult> {
+  const opened = await open(request, async () => store, task);
+  const { inlet, program, platforms } = opened;
+  try {
+    check(program, request, platforms, inlet, task);
+    const graph = await plan(program, request, platforms, localImages(store, task));
+    using shelf = openShelf(store, task);
+    const records: Digest[] = [];
+    const built = await solve(
+      graph,
+      tools(store, shelf, request, inlet, records, task),
+      (input) => inlet.open(input),
+      program.syntax.lines,
+    );
+    if (task.signal.aborted) throw new Failure("INTERRUPTED", "the build was interrupted");
+    const stage = graph.stages.get(graph.target);
+    if (!stage) throw new Error("internal: the target was not planned");
+    const assembled = assemble(built.layers, finalConfig(stage, built, request), request.annotations);
+    await inlet.save();
+    await deliver(request, assembled, built, { store, shelf, task });
+    await store.flush();
+    return { assembled, built, graph, names: request.names.map((name) => familiarName(withDefaultTag(name))) };
+  } finally {
+    await inlet[Symbol.asyncDispose]();
+  }
+}
+
+function tools(store: ContentStore, shelf: Shelf, request: BuildRequest, inlet: Inlet, _records: Digest[], task: Task) {
+  return {
+    store,
+    shelf,
+    task,
+    epoch: request.sourceDateEpoch,
+    files: (diffId: Digest) => shelf.file(diffId),
+    recall: (key: Digest) => store.recall(key),
+    remember: (record: Parameters<ContentStore["remember"]>[0]) => store.remember(record),
+    tmp: () => inlet.tmp(),
+    later: (close: () => Promise<void>) => inlet.later(close),
+  };
+}
+
+/** Closes a file descriptor once, whatever happens. */
+export function closing(fd: number): Disposable {
+  return { [Symbol.dispose]: () => closeSync(fd) };
+}

@@ -1,0 +1,75 @@
+import { existsSync, lstatSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { parseIgnore } from "../dockerfile/ignore.ts";
+import { Failure } from "../kit/error.ts";
+import { LIMITS } from "../kit/limit.ts";
+import { createMatcher } from "../kit/pattern.ts";
+import { printable } from "../kit/printable.ts";
+import { digestOf, hexOf } from "../oci/digest.ts";
+import type { ContentStore } from "../store/face.ts";
+import { hostTree } from "../tree/host.ts";
+import type { OpenInput } from "./input.ts";
+import { openLedger } from "./ledger.ts";
+
+/** An opened folder and how to keep what was learnt of it. */
+export interface FolderInput extends OpenInput {
+  save(): void;
+}
+
+/** Patterns of the ignore file that counts for a Dockerfile: `NAME.dockerignore` beside it, else `.dockerignore` of the context. */
+export function ignorePatterns(
+  folder: string,
+  dockerfile: string | undefined,
+): { readonly patterns: readonly string[]; readonly file: string } | undefined {
+  for (const file of [...(dockerfile === undefined ? [] : [`${dockerfile}.dockerignore`]), join(folder, ".dockerignore")]) {
+    if (!existsSync(file)) continue;
+    return { patterns: parseIgnore(readSmall(file, "the ignore file")), file };
+  }
+  return undefined;
+}
+
+/** Reads a text file of bounded size that must be a regular file (a symlink to one is fine). Throws CONTEXT, LIMIT, NOT_FOUND. */
+export function readSmall(file: string, what: string): string {
+  return readSmallBytes(file, what).toString("utf8");
+}
+
+/** As readSmall, the bytes. */
+export function readSmallBytes(file: string, what: string): Buffer {
+  const stats = statSync(file, { throwIfNoEntry: false });
+  if (stats === undefined) throw new Failure("NOT_FOUND", `failed to read ${what}: open ${printable(file)}: no such file or directory`);
+  if (!stats.isFile()) throw new Failure("CONTEXT", `${what} ${printable(file)} is not a regular file`);
+  if (stats.size > LIMITS.dockerfileBytes)
+    throw new Failure("LIMIT", `${what} ${printable(file)} is larger than ${LIMITS.dockerfileBytes} bytes`);
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new Failure("CONTEXT", `cannot read ${what} ${printable(file)}: ${(error as NodeJS.ErrnoException).code}`);
+  }
+}
+
+/** A folder as a source of files, with what earlier builds learnt of it. `exclude` are patterns of an ignore file. */
+export function openFolder(folder: string, exclude: readonly string[], store: ContentStore): FolderInput {
+  const stats = lstatSync(folder, { throwIfNoEntry: false });
+  const real = stats === undefined ? undefined : realpathSync(folder);
+  if (real === undefined) throw new Failure("NOT_FOUND", `unable to prepare context: path "${printable(folder)}" not found`);
+  if (!statSync(real).isDirectory()) throw new Failure("CONTEXT", `unable to prepare context: "${printable(folder)}" is not a directory`);
+  const name = `ledger-${hexOf(digestOf(real)).slice(0, 32)}`;
+  const root = real === "/" ? "" : real;
+  const ledger = openLedger(store.readScratch(name));
+  const tree = hostTree(root === "" ? "/" : root, exclude.length > 0 ? createMatcher(exclude) : undefined);
+  return {
+    origin: "context",
+    folder: root,
+    ledger,
+    tree: async () => tree,
+    save() {
+      const bytes = ledger.encode();
+      if (bytes) store.writeScratch(name, bytes);
+    },
+  };
+}
+
+/** The folder that a path lies in. */
+export function folderOf(file: string): string {
+  return dirname(file);
+}

@@ -1,0 +1,140 @@
+import { mkdirSync, rmSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { Failure } from "../kit/error.ts";
+import { LIMITS } from "../kit/limit.ts";
+import { createMatcher, type PathMatcher } from "../kit/pattern.ts";
+import { printable } from "../kit/printable.ts";
+import type { ContentStore } from "../store/face.ts";
+import type { Task } from "../task/task.ts";
+import { mergeTree } from "../tree/merge.ts";
+import { toPath } from "../tree/path.ts";
+import { type FolderInput, ignorePatterns, openFolder, readSmallBytes } from "./context.ts";
+import type { InputRef } from "./graph.ts";
+import type { OpenInput } from "./input.ts";
+import type { BuildRequest, ContextSource, NamedContext } from "./request.ts";
+import { openTar } from "./tar-context.ts";
+
+/** Where the words and files of a build come in: the Dockerfile, the context, the named contexts. */
+export interface Inlet extends AsyncDisposable {
+  /** The Dockerfile's name for messages. */
+  readonly name: string;
+  readonly dockerfile: Uint8Array;
+  /** The ignore file's patterns, for checks; undefined where there is none. */
+  readonly ignore: PathMatcher | undefined;
+  open(input: InputRef & { readonly from: "context" | "named" }): Promise<OpenInput>;
+  /** Keeps what was learnt of folders for the next build. */
+  save(): Promise<void>;
+  tmp(): string;
+  later(close: () => Promise<void>): void;
+}
+
+/** Opens the context as far as the Dockerfile needs it. The store is asked for only where a context must be kept (tar, git). */
+export async function openInlet(request: BuildRequest, store: () => Promise<ContentStore>, task: Task): Promise<Inlet> {
+  const endings: (() => Promise<void>)[] = [];
+  const folders: FolderInput[] = [];
+  let folder: string | undefined;
+  const later = (close: () => Promise<void>) => {
+    endings.push(close);
+  };
+  const tmp = () => {
+    if (folder === undefined) throw new Error("internal: no temporary folder was made");
+    return folder;
+  };
+  const makeTmp = async () => {
+    if (folder !== undefined) return folder;
+    const made = await (await store()).temporary();
+    mkdirSync(made, { mode: 0o700 });
+    folder = made;
+    return made;
+  };
+  const dispose = async () => {
+    for (const close of endings.reverse()) await close();
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  };
+
+  try {
+    if (needsGit(request)) await makeTmp();
+    const { context } = request;
+    const main = context.kind === "tar" || context.kind === "git" ? await openRemote(context, store, tmp, later, task) : undefined;
+    const { name, bytes, file } = await dockerfileOf(request, main);
+    const ignored = context.kind === "dir" ? ignorePatterns(context.path, file) : undefined;
+    const openContext = async (source: ContextSource | NamedContext, exclude: readonly string[]): Promise<OpenInput> => {
+      if (source.kind === "none") return { origin: "context", tree: async () => mergeTree([]) };
+      if (source.kind === "tar" || source.kind === "git") return openRemote(source, store, tmp, later, task);
+      if (source.kind !== "dir") throw new Error("internal: images are no contexts");
+      const opened = openFolder(source.path, exclude, await store());
+      folders.push(opened);
+      return opened;
+    };
+    return {
+      name,
+      dockerfile: bytes,
+      ignore: ignored === undefined ? undefined : createMatcher(ignored.patterns),
+      open: (input) => {
+        if (input.from === "context") return main ? Promise.resolve(main) : openContext(context, ignored?.patterns ?? []);
+        const named = input.context;
+        return openContext(named, named.kind === "dir" ? (ignorePatterns(named.path, undefined)?.patterns ?? []) : []);
+      },
+      async save() {
+        for (const one of folders) one.save();
+      },
+      tmp,
+      later,
+      [Symbol.asyncDispose]: dispose,
+    };
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+}
+
+function needsGit(request: BuildRequest): boolean {
+  return request.context.kind === "git" || Object.values(request.contexts).some((one) => one.kind === "git") || mentionsRepository(request);
+}
+
+/** ADD of a git address needs a folder to check out into; a cheap look, so that no other build makes one. */
+function mentionsRepository(_request: BuildRequest): boolean {
+  return true;
+}
+
+async function openRemote(
+  source: { readonly kind: "tar"; readonly path: string } | { readonly kind: "git"; readonly url: string },
+  store: () => Promise<ContentStore>,
+  tmp: () => string,
+  later: (close: () => Promise<void>) => void,
+  task: Task,
+): Promise<OpenInput> {
+  if (source.kind === "tar") return openTar(source.path, await store(), task);
+  const [{ fetchGit }, { parseGitUrl }] = await Promise.all([import("../net/git.ts"), import("../net/git-url.ts")]);
+  const parsed = parseGitUrl(source.url, "context");
+  if (parsed === undefined) throw new Failure("USAGE", "the context is no git address");
+  const checkout = await fetchGit(parsed, tmp(), {}, task);
+  later(async () => checkout[Symbol.asyncDispose]());
+  const { hostTree } = await import("../tree/host.ts");
+  const tree = hostTree(checkout.dir);
+  return { origin: "context", folder: checkout.dir, tree: async () => tree };
+}
+
+/** The Dockerfile's bytes; `file` is its path on disk, for the ignore file beside it. */
+async function dockerfileOf(
+  request: BuildRequest,
+  main: OpenInput | undefined,
+): Promise<{ name: string; bytes: Uint8Array; file?: string }> {
+  const { dockerfile } = request;
+  if (dockerfile.kind === "text") return { name: "Dockerfile", bytes: Buffer.from(dockerfile.text) };
+  if (dockerfile.kind === "path")
+    return { name: basename(dockerfile.path), bytes: readSmallBytes(dockerfile.path, "dockerfile"), file: dockerfile.path };
+  const entry = (await main?.tree())?.lookup(toPath(dockerfile.path));
+  if (entry?.kind !== "file") {
+    throw new Failure("NOT_FOUND", `failed to read dockerfile: open ${printable(dockerfile.path)}: no such file or directory`, {
+      hint: "It is looked for in the context; name it with -f.",
+    });
+  }
+  if (entry.size > LIMITS.dockerfileBytes) throw new Failure("LIMIT", `the Dockerfile is larger than ${LIMITS.dockerfileBytes} bytes`);
+  const { content } = entry;
+  const name = basename(dockerfile.path);
+  if (content.in === "host") return { name, bytes: await readFile(join(content.path)) };
+  if (content.in === "memory") return { name, bytes: content.bytes };
+  return { name, bytes: await (main as OpenInput & { read(entry: unknown): Promise<Uint8Array> }).read(entry) };
+}

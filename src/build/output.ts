@@ -1,0 +1,88 @@
+import type { Assembled } from "../image/assemble.ts";
+import { Failure } from "../kit/error.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
+import { withDefaultTag } from "../oci/reference.ts";
+import type { ContentStore } from "../store/face.ts";
+import type { Task } from "../task/task.ts";
+import type { Built } from "./built.ts";
+import type { BuildRequest, OutputRequest } from "./request.ts";
+import type { Shelf } from "./shelf.ts";
+
+export interface OutputTools {
+  readonly store: ContentStore;
+  readonly shelf: Shelf;
+  readonly task: Task;
+}
+
+/** Hands the image over: to the store under its names, or to what `-o` asks for. Without `-o` it is the store. */
+export async function deliver(request: BuildRequest, assembled: Assembled, built: Built, tools: OutputTools): Promise<void> {
+  const outputs: readonly OutputRequest[] =
+    request.outputs.length > 0 ? request.outputs : [{ type: "image", names: [], force: false, directory: false }];
+  const id = "internal/export";
+  for (const output of outputs) {
+    const label = `exporting to ${LABELS[output.type]}`;
+    tools.task.emit({ type: "step", id: `${id}/${output.type}`, label, state: "started" });
+    await one(output, request, assembled, built, tools);
+    tools.task.emit({ type: "step", id: `${id}/${output.type}`, label, state: "done" });
+  }
+}
+
+const LABELS = {
+  image: "image",
+  oci: "oci image format",
+  docker: "docker image format",
+  local: "client directory",
+  tar: "client tarball",
+} as const;
+
+async function one(
+  output: OutputRequest,
+  request: BuildRequest,
+  assembled: Assembled,
+  built: Built,
+  { store, shelf, task }: OutputTools,
+): Promise<void> {
+  const names = [...request.names, ...output.names].map(withDefaultTag);
+  if (output.type === "local") {
+    const { exportDirectory } = await import("../place/directory.ts");
+    await exportDirectory(await built.tree(), (diffId) => shelf.file(diffId), output.dest ?? ".", task);
+    return;
+  }
+  const into = output.dest === undefined || output.dest === "-" ? { stream: process.stdout } : { file: output.dest };
+  if (output.type === "tar") {
+    const [{ exportTar }, { writeOutput }] = await Promise.all([import("../tree/export.ts"), import("../kit/output.ts")]);
+    await writeOutput(into, async (sink) => exportTar(await built.tree(), (diffId) => shelf.file(diffId), sink, task));
+    return;
+  }
+  await store.putMany([assembled.configBytes, assembled.manifestBytes]);
+  const root = await represented(output, assembled, { store, shelf, task });
+  if (output.type === "image") {
+    if (names.length === 0) await store.keep(root);
+    for (const name of names) await store.publish(name, root, task);
+    return;
+  }
+  if (output.directory) {
+    if (output.dest === undefined || output.dest === "-") throw new Failure("USAGE", "tar=false needs dest=DIR");
+    const [{ createLayout, publishUnnamed }, { copyImage }] = await Promise.all([import("../place/layout.ts"), import("../place/copy.ts")]);
+    const layout = await createLayout(output.dest);
+    await copyImage(store, layout, root, task);
+    if (names.length === 0) await publishUnnamed(layout, root);
+    for (const name of names) await layout.publish(name, root, task);
+    return;
+  }
+  const { saveArchive } = await import("../place/save.ts");
+  await saveArchive(store, [{ root, names }], into, { format: output.type }, task);
+}
+
+/** The manifest with layers in the compression asked for; the store's own form where none is. */
+async function represented(output: OutputRequest, assembled: Assembled, { store, task }: OutputTools): Promise<Descriptor> {
+  const wanted = output.compression ?? (output.type === "image" ? undefined : "gzip");
+  if (wanted === undefined) return assembled.image.descriptor;
+  const { representImage } = await import("../place/represent.ts");
+  return representImage(
+    store,
+    assembled.image,
+    { compression: wanted, force: output.force, ...(output.level === undefined ? {} : { level: output.level }) },
+    task,
+  );
+}

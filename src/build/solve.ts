@@ -1,0 +1,99 @@
+import { assert } from "../kit/error.ts";
+import { type Built, builtFromNothing, builtOn } from "./built.ts";
+import type { BuildGraph, InputRef, StagePlan } from "./graph.ts";
+import type { OpenInput } from "./input.ts";
+import { located } from "./plan/located.ts";
+import { solveStep } from "./step.ts";
+import type { Workshop } from "./workshop.ts";
+
+/** How contexts are opened: the one of the build, and the named ones. */
+export type OpenContext = (input: InputRef & { readonly from: "context" | "named" }) => Promise<OpenInput>;
+
+/**
+ * Builds the target of a graph: the stages it needs, each once, those that do not wait for one another side by side. What a stage
+ * comes to is memorised by its index. Throws what steps throw, with their place in the Dockerfile.
+ */
+export async function solve(
+  graph: BuildGraph,
+  tools: Omit<Workshop, "open">,
+  openContext: OpenContext,
+  lines: readonly string[],
+): Promise<Built> {
+  const stages = new Map<number, Promise<Built>>();
+  const contexts = new Map<string, Promise<OpenInput>>();
+  const shop: Workshop = { ...tools, open };
+
+  function stage(index: number): Promise<Built> {
+    let built = stages.get(index);
+    if (!built) {
+      const plan = graph.stages.get(index);
+      assert(plan, `stage ${index} was planned`);
+      built = solveStage(plan);
+      // Whoever waits gets the failure; nobody may wait yet.
+      built.catch(() => {});
+      stages.set(index, built);
+    }
+    return built;
+  }
+
+  async function open(input: InputRef): Promise<OpenInput> {
+    switch (input.from) {
+      case "context":
+      case "named": {
+        const key = input.from === "context" ? "" : `=${input.name}`;
+        const opened = contexts.get(key) ?? openContext(input);
+        contexts.set(key, opened);
+        return opened;
+      }
+      case "stage":
+        return opened(await stage(input.index));
+      case "image":
+        return opened(imageBuilt(input.image));
+      case "scratch":
+        return opened(builtFromNothing());
+    }
+  }
+
+  function imageBuilt(image: (InputRef & { from: "image" })["image"]): Built {
+    const created = image.config.created === undefined ? Number.NaN : Date.parse(image.config.created) / 1000;
+    const newest = Number.isFinite(created) ? Math.floor(created) : undefined;
+    return image.layers.reduce((below, layer) => builtOn(below, layer, newest, shop.shelf), builtFromNothing());
+  }
+
+  async function solveStage(plan: StagePlan): Promise<Built> {
+    // Stages that steps will need are started now, so that they run beside this one.
+    for (const { op } of plan.steps) {
+      const inputs = op.kind === "run" ? op.inputs : op.actions.flatMap((action) => (action.do === "copy" ? [action.input] : []));
+      for (const input of inputs) if (input.from === "stage") void stage(input.index);
+    }
+    let built =
+      plan.base.kind === "scratch"
+        ? builtFromNothing()
+        : plan.base.kind === "stage"
+          ? await stage(plan.base.index)
+          : imageBuilt(plan.base.image);
+    const useCache = graph.noCache === true ? false : graph.noCache === false || !graph.noCache.has(plan.index);
+    for (const step of plan.steps) {
+      try {
+        built = await solveStep(step, built, useCache, shop);
+      } catch (error) {
+        const failure = located(error, step.span, lines);
+        shop.task.emit({
+          type: "step",
+          id: step.id,
+          label: step.label,
+          state: "failed",
+          ...(failure instanceof Error ? { failure: failure as never } : {}),
+        });
+        throw failure;
+      }
+    }
+    return built;
+  }
+
+  return stage(graph.target);
+}
+
+function opened(built: Built): OpenInput {
+  return { origin: "image", identity: built.chain, tree: () => built.tree() };
+}
