@@ -17,8 +17,10 @@ export interface Args {
   readonly before?: readonly { readonly file: string; readonly tag: string; readonly flags?: readonly string[] }[];
   /** The build must fail, and the message must have all of these words in it. */
   readonly fails?: readonly string[];
-  /** What docker must be for its answer to count: "containerd" (image store; the classic one ignores --link), "--parents" (frontend 1.20). */
-  readonly needs?: "containerd" | "--parents";
+  /** Words of nought's message where docker's are not worth repeating. */
+  readonly says?: readonly string[];
+  /** What docker must be for its answer to count: "containerd" (image store; the classic one ignores --link), "--parents" (frontend 1.20), "xz" (an xz program). */
+  readonly needs?: "containerd" | "--parents" | "xz";
   /** Environment of the builder. */
   readonly env?: Readonly<Record<string, string>>;
 }
