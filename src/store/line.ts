@@ -10,7 +10,7 @@ export interface Line {
   readonly value: unknown;
 }
 
-const FORM = /^([a-z]) ([0-9a-f]{64}) ([0-9a-f]{16}) (.*)\n?$/;
+const FORM = /^([a-z]) ([0-9a-f]{64}) ([0-9a-f]{16}) ([^\n]*)\n?$/;
 
 /** Writes a line. `kind` is one lower-case letter, `value` anything that JSON knows. */
 export function encodeLine(kind: string, hex: string, value: unknown): string {

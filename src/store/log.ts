@@ -28,7 +28,7 @@ export function appendToLog(path: string, text: string): void {
   }
 }
 
-/** The text of a log, or "" where there is none. */
+/** The text of a log, or "" where there is none, or where something that is no file has its place. */
 export function readLog(path: string): string {
   const fd = openLog(path);
   if (fd === undefined) return "";
@@ -36,6 +36,7 @@ export function readLog(path: string): string {
     const { size } = fstatSync(fd);
     return readRange(fd, Math.max(0, size - READ_LIMIT), size);
   } catch (error) {
+    if (errnoOf(error) === "EISDIR") return "";
     throw storageFailure(error, "could not read", path);
   } finally {
     closeSync(fd);
@@ -73,7 +74,8 @@ function openLog(path: string): number | undefined {
   try {
     return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
-    if (errnoOf(error) === "ENOENT") return undefined;
+    const code = errnoOf(error);
+    if (code === "ENOENT" || code === "ELOOP") return undefined;
     throw storageFailure(error, "could not read", path);
   }
 }

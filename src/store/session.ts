@@ -1,6 +1,7 @@
 import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { createPrivate, quietly, writeFully } from "../kit/atomic.ts";
+import { assert } from "../kit/error.ts";
 import { livenessOf, makerOf, uniqueToken } from "../kit/liveness.ts";
 import { errnoOf, storageFailure } from "../kit/storage-failure.ts";
 import type { Digest } from "../oci/digest.ts";
@@ -34,10 +35,12 @@ export function createSession(layout: Layout, present: () => boolean): Session {
   let count = 0;
   let created = false;
   let unwritable = false;
+  let ended = false;
   const leased = new Set<string>();
 
   const open = (): string => {
     if (folder !== undefined) return folder;
+    assert(!ended, "the store was closed while something still wrote to it");
     const path = join(layout.tmp, uniqueToken());
     try {
       mkdirSync(path, { mode: 0o700 });
@@ -74,6 +77,7 @@ export function createSession(layout: Layout, present: () => boolean): Session {
       for (const hex of fresh) leased.add(hex);
     },
     end() {
+      ended = true;
       if (leases !== undefined) quietly(() => closeSync(leases as number));
       if (folder !== undefined) removeFolder(folder);
       leases = undefined;

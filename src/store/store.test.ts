@@ -9,8 +9,8 @@ import { type Digest, digestOf, hasher } from "../oci/digest.ts";
 import { MEDIA } from "../oci/media-type.ts";
 import { parseReference } from "../oci/reference.ts";
 import { createTask } from "../task/task.ts";
-import type { ContentStore } from "./face.ts";
 import { openStore } from "./store.ts";
+import { putImage, readWhole } from "./testing/image.ts";
 
 const root = mkdtempSync(join(tmpdir(), "nought-store-"));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -22,28 +22,6 @@ const failure =
   (code: string) =>
   (error: unknown): boolean =>
     (error as Failure).code === code;
-
-/** A small image put into the store: one layer, config, manifest. */
-async function putImage(store: ContentStore, content: string): Promise<{ root: Descriptor; layer: Descriptor; config: Descriptor }> {
-  const layerBytes = Buffer.from(content);
-  const layerDigest = digestOf(layerBytes);
-  const writer = store.writer();
-  await writer.write(layerBytes);
-  await writer.commit(layerDigest, layerBytes.length);
-  const config = Buffer.from(JSON.stringify({ architecture: "amd64", os: "linux", rootfs: { type: "layers", diff_ids: [layerDigest] } }));
-  const layer = { mediaType: MEDIA.layer, digest: layerDigest, size: layerBytes.length };
-  const configDescriptor = { mediaType: MEDIA.config, digest: digestOf(config), size: config.length };
-  const manifest = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: MEDIA.manifest, config: configDescriptor, layers: [layer] }));
-  await store.putMany([config, manifest]);
-  return { root: { mediaType: MEDIA.manifest, digest: digestOf(manifest), size: manifest.length }, layer, config: configDescriptor };
-}
-
-async function read(store: ContentStore, what: Descriptor): Promise<Buffer> {
-  await using bytes = await store.open(what);
-  const parts: Uint8Array[] = [];
-  for await (const part of bytes.read()) parts.push(part);
-  return Buffer.concat(parts);
-}
 
 test("nothing is created before the first write, and every question has an answer", async () => {
   const dir = fresh();
@@ -75,7 +53,7 @@ test("an image that was published is there after reopening, whole and read-only"
     (await store.names()).map((one) => one.name.repository),
     ["library/app"],
   );
-  assert.equal((await read(store, image.layer)).toString(), "hello");
+  assert.equal((await readWhole(store, image.layer)).toString(), "hello");
   assert.equal(statSync(store.pathOf(image.layer.digest)).mode & 0o777, 0o444);
   assert.equal(statSync(dir).mode & 0o777, 0o700);
   assert.deepEqual(readdirSync(join(dir, "tmp")), []);
@@ -202,7 +180,7 @@ test("collect keeps what names, kept images and records reach, and removes the r
   assert.equal(await store.forgetRecords(() => false), 1);
   await store.forget(images[1]?.root.digest as Digest);
   assert.equal((await store.collect()).removed.length, 4);
-  assert.equal((await read(store, images[0]?.layer as Descriptor)).toString(), "named");
+  assert.equal((await readWhole(store, images[0]?.layer as Descriptor)).toString(), "named");
 });
 
 test("a foreign folder, a writable store and a newer store are refused", async () => {
