@@ -1,7 +1,175 @@
-import type { Digest } from "../oci/digest.ts";
+import { createHash, hash } from "node:crypto";
+import { decompress } from "../format/decompress.ts";
+import { foreignKind, type StreamKind } from "../format/detect.ts";
+import type { TarMember } from "../format/tar-member.ts";
+import { TarParser } from "../format/tar-read.ts";
+import { Failure } from "../kit/error.ts";
+import { printable } from "../kit/printable.ts";
+import { type Digest, hasher } from "../oci/digest.ts";
+import { layerCompression } from "../oci/media-type.ts";
 import type { Task } from "../task/task.ts";
-import type { Draft } from "../tree/entry.ts";
-// Placeholder of the lead until the real one lands; overwrite this file.
-export async function indexLayer(_source: AsyncIterable<Uint8Array>, _declared: { diffId?: Digest; mediaType?: string }, _task: Task): Promise<{ diffId: Digest; draft: Draft }> {
-  throw new Error("not yet");
+import type { Content, Draft, Entry } from "../tree/entry.ts";
+import { nameOf, type Path, parentOf, ROOT } from "../tree/path.ts";
+import { LayerDraft } from "./layer-draft.ts";
+import { memberPath, memberTime, memberXattrs } from "./member-entry.ts";
+
+/** What is said of a layer before it is read: by the config and by the manifest. */
+export interface DeclaredLayer {
+  readonly diffId?: Digest;
+  readonly mediaType?: string;
 }
+
+/** A layer that was read once from end to end. */
+export interface IndexedLayer {
+  readonly diffId: Digest;
+  /** In canonical order, contents pointing into the uncompressed tar. Parents that the layer does not name are not in it. */
+  readonly draft: Draft;
+  /** Bytes of the uncompressed tar, what follows its end included. */
+  readonly size: number;
+  /** How the bytes were compressed, as they themselves tell. */
+  readonly compression: "uncompressed" | Exclude<StreamKind, "tar" | "other">;
+  /** Members whose path came more than once. */
+  readonly repeated: number;
+}
+
+/**
+ * Reads a layer, compressed or not, in one pass: its diffID, the digest of each file, and its entries as a draft (OCI image-spec,
+ * layer.md; `whiteout` entries for `.wh.NAME`, `opaque` directories for `.wh..wh..opq`). The compression is told by the bytes; a media type
+ * that says otherwise gives a note. Throws TAR, COMPRESSION, LIMIT, and DIGEST where the diffID is not the declared one.
+ */
+export async function indexLayer(
+  source: AsyncIterable<Uint8Array>,
+  declared: DeclaredLayer | undefined,
+  task: Task,
+): Promise<IndexedLayer> {
+  const { kind, head, bytes } = await decompress(source);
+  const said = declared?.mediaType === undefined ? undefined : layerCompression(declared.mediaType);
+  const compression = kind === "tar" || kind === "other" ? "uncompressed" : kind;
+  if (said !== undefined && said !== compression)
+    task.emit({
+      type: "note",
+      text: `a layer is called ${said} by its media type, but its bytes are ${compression}; they are what counts`,
+    });
+  const label = declared?.diffId === undefined ? "layer" : `layer ${declared.diffId}`;
+  const reader = new LayerReader();
+  const parser = new TarParser(reader, label);
+  const diff = hasher();
+  let size = 0;
+  try {
+    for await (const piece of bytes) {
+      task.signal.throwIfAborted();
+      diff.update(piece);
+      parser.push(piece);
+      size += piece.length;
+    }
+    parser.end();
+    const diffId = diff.digest();
+    if (declared?.diffId !== undefined && diffId !== declared.diffId)
+      throw new Failure("DIGEST", `layer ${declared.diffId}: its bytes unpack to ${diffId}`);
+    return { diffId, draft: reader.finish(diffId), size, compression, repeated: reader.repeated };
+  } catch (cause) {
+    const foreign = cause instanceof Failure && cause.code === "TAR" && kind === "other" ? foreignKind(head) : undefined;
+    if (foreign) throw new Failure("COMPRESSION", `${label}: not a tar archive that nought reads, but ${foreign}`, { cause });
+    throw cause instanceof Failure && !cause.message.startsWith(label)
+      ? new Failure(cause.code, `${label}: ${cause.message}`, { cause })
+      : cause;
+  }
+}
+
+/** Hashes files and builds the draft while the parser tells of members. */
+class LayerReader {
+  readonly #draft = new LayerDraft();
+  readonly #seen = new Set<Path>();
+  readonly #contents: { -readonly [K in keyof Extract<Content, { in: "layer" }>]: Extract<Content, { in: "layer" }>[K] }[] = [];
+  #file: Extract<Entry, { kind: "file" }> | undefined;
+  #hash: ReturnType<typeof createHash> | undefined;
+  #digest: Digest | undefined;
+  repeated = 0;
+
+  member(member: TarMember): void {
+    const path = memberPath(member.path);
+    if (path === undefined) throw new Failure("TAR", `${printable(member.path)}: a name with a ".." part`);
+    this.#file = undefined;
+    if (path.includes("/.wh.") && this.#marker(path, member)) return;
+    if (this.#seen.has(path)) this.repeated++;
+    else this.#seen.add(path);
+    const entry = this.#entry(path, member);
+    if (entry.kind === "file") this.#file = entry;
+    else this.#draft.add(entry);
+  }
+
+  data(chunk: Buffer): void {
+    const file = this.#file;
+    if (!file) return;
+    if (chunk.length === file.size) this.#digest = `sha256:${hash("sha256", chunk, "hex")}` as Digest;
+    else {
+      this.#hash ??= createHash("sha256");
+      this.#hash.update(chunk);
+    }
+  }
+
+  done(): void {
+    const file = this.#file;
+    if (!file) return;
+    const digest = this.#hash ? (`sha256:${this.#hash.digest("hex")}` as Digest) : (this.#digest ?? EMPTY);
+    this.#hash = undefined;
+    this.#digest = undefined;
+    this.#file = undefined;
+    this.#draft.add({ ...file, digest });
+  }
+
+  /** The draft, once it is known what the layer is called. */
+  finish(diffId: Digest): Draft {
+    for (const content of this.#contents) content.diffId = diffId;
+    return this.#draft.finish();
+  }
+
+  /** Whiteouts of any type, as other tools take them. False for a name that only looks like one. */
+  #marker(path: Path, member: TarMember): boolean {
+    const name = nameOf(path);
+    const dir = parentOf(path);
+    if (dir.includes("/.wh.")) {
+      // Left over by AUFS, which kept books of its own under `.wh..wh.` names; the other tools pass over it too.
+      if (dir.includes("/.wh..wh.")) return true;
+      throw new Failure("TAR", `${printable(path)}: it lies in a whiteout`);
+    }
+    if (name === ".wh..wh..opq") this.#draft.opaque(dir);
+    else if (!name.startsWith(".wh..wh.")) {
+      const hidden = name.slice(4);
+      if (hidden === "" || hidden === "." || hidden === "..")
+        throw new Failure("TAR", `${printable(path)}: a whiteout of nothing, or of a directory itself`);
+      const { mode, uid, gid } = member;
+      this.#draft.whiteout((dir === ROOT ? `/${hidden}` : `${dir}/${hidden}`) as Path, { mode, uid, gid, mtime: memberTime(member) });
+    }
+    return true;
+  }
+
+  #entry(path: Path, member: TarMember): Entry {
+    const { mode, uid, gid } = member;
+    const xattrs = memberXattrs(member);
+    const common = { path, mode, uid, gid, mtime: memberTime(member), ...(xattrs ? { xattrs } : {}) };
+    switch (member.type) {
+      case "file": {
+        const content = { in: "layer" as const, diffId: UNKNOWN, offset: member.offset };
+        this.#contents.push(content);
+        return { kind: "file", ...common, size: member.size, content };
+      }
+      case "symlink":
+        return { kind: "symlink", ...common, target: member.link };
+      case "hardlink": {
+        const target = memberPath(member.link);
+        if (target === undefined) throw new Failure("TAR", `${printable(path)}: a hard link to a name with a ".." part`);
+        return { kind: "hardlink", ...common, target };
+      }
+      case "char":
+      case "block":
+        return { kind: member.type, ...common, major: member.major, minor: member.minor };
+      default:
+        return { kind: member.type, ...common };
+    }
+  }
+}
+
+const EMPTY = `sha256:${hash("sha256", "", "hex")}` as Digest;
+/** Stands in contents until the layer was read to its end. */
+const UNKNOWN = "sha256:" as Digest;
