@@ -1,10 +1,8 @@
-import { closeSync } from "node:fs";
 import type { Program } from "../dockerfile/command.ts";
 import { parseDockerfile } from "../dockerfile/parse.ts";
 import { toProgram } from "../dockerfile/program.ts";
 import { type Assembled, assemble } from "../image/assemble.ts";
 import { Failure, Failures } from "../kit/error.ts";
-import type { Digest } from "../oci/digest.ts";
 import { hostPlatform, type Platform } from "../oci/platform.ts";
 import { familiarName, withDefaultTag } from "../oci/reference.ts";
 import type { ContentStore } from "../store/face.ts";
@@ -20,6 +18,7 @@ import type { BuildRequest } from "./request.ts";
 import { check } from "./review.ts";
 import { openShelf, type Shelf } from "./shelf.ts";
 import { solve } from "./solve.ts";
+import type { StepKeys, Workshop } from "./workshop.ts";
 
 /** What a build came to. */
 export interface BuildResult {
@@ -63,13 +62,7 @@ export async function build(request: BuildRequest, store: ContentStore, task: Ta
     check(program, request, platforms, inlet, task);
     const graph = await plan(program, request, platforms, localImages(store, task));
     using shelf = openShelf(store, task);
-    const records: Digest[] = [];
-    const built = await solve(
-      graph,
-      tools(store, shelf, request, inlet, records, task),
-      (input) => inlet.open(input),
-      program.syntax.lines,
-    );
+    const built = await solve(graph, tools(store, shelf, request, inlet, task), (input) => inlet.open(input), program.syntax.lines);
     if (task.signal.aborted) throw new Failure("INTERRUPTED", "the build was interrupted");
     const stage = graph.stages.get(graph.target);
     if (!stage) throw new Error("internal: the target was not planned");
@@ -83,21 +76,30 @@ export async function build(request: BuildRequest, store: ContentStore, task: Ta
   }
 }
 
-function tools(store: ContentStore, shelf: Shelf, request: BuildRequest, inlet: Inlet, _records: Digest[], task: Task) {
+/** Performs the steps of a graph without assembling an image. */
+export async function steps(
+  graph: BuildGraph,
+  request: BuildRequest,
+  inlet: Inlet,
+  lines: readonly string[],
+  store: ContentStore,
+  task: Task,
+  tellKeys: (keys: StepKeys) => void,
+): Promise<Built> {
+  using shelf = openShelf(store, task);
+  return solve(graph, { ...tools(store, shelf, request, inlet, task), tellKeys }, (input) => inlet.open(input), lines);
+}
+
+function tools(store: ContentStore, shelf: Shelf, request: BuildRequest, inlet: Inlet, task: Task): Omit<Workshop, "open"> {
   return {
     store,
     shelf,
     task,
     epoch: request.sourceDateEpoch,
-    files: (diffId: Digest) => shelf.file(diffId),
-    recall: (key: Digest) => store.recall(key),
-    remember: (record: Parameters<ContentStore["remember"]>[0]) => store.remember(record),
+    files: (diffId) => shelf.file(diffId),
+    recall: (key) => store.recall(key),
+    remember: (record) => store.remember(record),
     tmp: () => inlet.tmp(),
-    later: (close: () => Promise<void>) => inlet.later(close),
+    later: (close) => inlet.later(close),
   };
-}
-
-/** Closes a file descriptor once, whatever happens. */
-export function closing(fd: number): Disposable {
-  return { [Symbol.dispose]: () => closeSync(fd) };
 }

@@ -1,8 +1,7 @@
 import type { Image } from "../image/layer.ts";
 import { openImage } from "../image/open.ts";
 import { Failure } from "../kit/error.ts";
-import { printable } from "../kit/printable.ts";
-import type { Descriptor } from "../oci/descriptor.ts";
+import { parseDigest } from "../oci/digest.ts";
 import { formatPlatform, matchesPlatform, type Platform } from "../oci/platform.ts";
 import { DEFAULT_REGISTRY, formatReference, parseReference, type Reference, withDefaultTag } from "../oci/reference.ts";
 import type { ContentStore } from "../store/face.ts";
@@ -63,17 +62,10 @@ async function fromLayout(
 ): Promise<Image> {
   const [{ openLayout }, { copyImage }] = await Promise.all([import("../place/layout.ts"), import("../place/copy.ts")]);
   const layout = await openLayout(context.path);
-  const images: readonly Descriptor[] = (await layout.index()).manifests;
-  const found =
-    context.digest !== undefined
-      ? images.find((one) => one.digest === context.digest)
-      : context.tag !== undefined
-        ? images.find((one) => one.annotations?.["org.opencontainers.image.ref.name"] === context.tag)
-        : images[0];
-  if (!found)
-    throw new Failure("NOT_FOUND", `oci-layout://${printable(context.path)}: no such image in it`, {
-      hint: "Name one with @sha256:… or :tag.",
-    });
+  const found = await layout.find({
+    ...(context.digest === undefined ? {} : { digest: parseDigest(context.digest) }),
+    ...(context.tag === undefined ? {} : { tag: context.tag }),
+  });
   await copyImage(layout, store, found, task);
   return openImage(store, found, platform);
 }

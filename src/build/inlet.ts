@@ -25,7 +25,8 @@ export interface Inlet extends AsyncDisposable {
   open(input: InputRef & { readonly from: "context" | "named" }): Promise<OpenInput>;
   /** Keeps what was learnt of folders for the next build. */
   save(): Promise<void>;
-  tmp(): string;
+  /** A private folder, made when first asked for and gone when the build is over. */
+  tmp(): Promise<string>;
   later(close: () => Promise<void>): void;
 }
 
@@ -37,16 +38,11 @@ export async function openInlet(request: BuildRequest, store: () => Promise<Cont
   const later = (close: () => Promise<void>) => {
     endings.push(close);
   };
-  const tmp = () => {
-    if (folder === undefined) throw new Error("internal: no temporary folder was made");
-    return folder;
-  };
-  const makeTmp = async () => {
+  const tmp = async () => {
     if (folder !== undefined) return folder;
-    const made = await (await store()).temporary();
-    mkdirSync(made, { mode: 0o700 });
-    folder = made;
-    return made;
+    folder = await (await store()).temporary();
+    mkdirSync(folder, { mode: 0o700 });
+    return folder;
   };
   const dispose = async () => {
     for (const close of endings.reverse()) await close();
@@ -54,7 +50,6 @@ export async function openInlet(request: BuildRequest, store: () => Promise<Cont
   };
 
   try {
-    if (needsGit(request)) await makeTmp();
     const { context } = request;
     const main = context.kind === "tar" || context.kind === "git" ? await openRemote(context, store, tmp, later, task) : undefined;
     const { name, bytes, file } = await dockerfileOf(request, main);
@@ -89,19 +84,10 @@ export async function openInlet(request: BuildRequest, store: () => Promise<Cont
   }
 }
 
-function needsGit(request: BuildRequest): boolean {
-  return request.context.kind === "git" || Object.values(request.contexts).some((one) => one.kind === "git") || mentionsRepository(request);
-}
-
-/** ADD of a git address needs a folder to check out into; a cheap look, so that no other build makes one. */
-function mentionsRepository(_request: BuildRequest): boolean {
-  return true;
-}
-
 async function openRemote(
   source: { readonly kind: "tar"; readonly path: string } | { readonly kind: "git"; readonly url: string },
   store: () => Promise<ContentStore>,
-  tmp: () => string,
+  tmp: () => Promise<string>,
   later: (close: () => Promise<void>) => void,
   task: Task,
 ): Promise<OpenInput> {
@@ -109,7 +95,7 @@ async function openRemote(
   const [{ fetchGit }, { parseGitUrl }] = await Promise.all([import("../net/git.ts"), import("../net/git-url.ts")]);
   const parsed = parseGitUrl(source.url, "context");
   if (parsed === undefined) throw new Failure("USAGE", "the context is no git address");
-  const checkout = await fetchGit(parsed, tmp(), {}, task);
+  const checkout = await fetchGit(parsed, await tmp(), {}, task);
   later(async () => checkout[Symbol.asyncDispose]());
   const { hostTree } = await import("../tree/host.ts");
   const tree = hostTree(checkout.dir);

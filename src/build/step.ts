@@ -33,12 +33,25 @@ export async function solveStep(step: Step, below: Built, useCache: boolean, sho
   let selections = await all(prepared, (one) => one.selection());
   if (selections === undefined && useCache && shop.recall(definition) !== undefined)
     selections = await all(prepared, (one) => one.hashed());
-  const quick = selections && keyOf("quick/1", definition, below.chain, selections);
+  const quickOf = (digests: readonly Digest[] | undefined) => digests && keyOf("quick/1", definition, below.chain, digests);
+  const finish = (built: Built, cached: boolean, exact?: Digest): Built => {
+    const quick = quickOf(selections);
+    const keys = { ...(selections ? { selections } : {}), ...(quick ? { quick } : {}), ...(exact ? { exact } : {}) };
+    shop.tellKeys?.({
+      label: step.label,
+      id: step.id,
+      definition,
+      below: below.chain,
+      ...keys,
+      cached,
+      diffId: built.layers.at(-1)?.diffId as Digest,
+    });
+    task.emit({ type: "step", ...told, state: cached ? "cached" : "done" });
+    return built;
+  };
+  const quick = quickOf(selections);
   const hit = useCache && quick ? recall(quick, below, shop) : undefined;
-  if (hit) {
-    task.emit({ type: "step", ...told, state: "cached" });
-    return hit;
-  }
+  if (hit) return finish(hit, true);
 
   const find = (entry: Entry) => prepared.map((one) => one.digests?.find(entry)).find((digest) => digest !== undefined);
   task.emit({ type: "step", ...told, state: "started" });
@@ -47,8 +60,7 @@ export async function solveStep(step: Step, below: Built, useCache: boolean, sho
   const same = useCache && exact ? recall(exact, below, shop) : undefined;
   if (same) {
     if (quick) copyRecord(exact as Digest, quick, shop);
-    task.emit({ type: "step", ...told, state: "cached" });
-    return same;
+    return finish(same, true, exact);
   }
 
   const readAt = Date.now();
@@ -56,14 +68,12 @@ export async function solveStep(step: Step, below: Built, useCache: boolean, sho
   learn(draft, sealed, prepared, readAt);
   await shop.shelf.add(sealed.layer, sealed.draft);
   const newest = newestOf(draft);
-  const layer = sealed.layer;
-  const known = selections ?? (await all(prepared, (one) => one.selection()));
-  for (const key of [known && keyOf("quick/1", definition, below.chain, known), exact ?? draftDigest(sealed.draft, shop.epoch, find)]) {
-    if (key) shop.remember({ key, layer, value: { newest } satisfies Remembered });
-  }
+  const { layer } = sealed;
+  selections ??= await all(prepared, (one) => one.selection());
+  const sealedExact = exact ?? draftDigest(sealed.draft, shop.epoch, find);
+  for (const key of [quickOf(selections), sealedExact]) if (key) shop.remember({ key, layer, value: { newest } satisfies Remembered });
   shop.remember({ key: definition });
-  task.emit({ type: "step", ...told, state: "done" });
-  return builtOn(below, layer, newest, shop.shelf);
+  return finish(builtOn(below, layer, newest, shop.shelf), false, sealedExact);
 }
 
 /** All digests, or undefined if one is not known. */

@@ -6,6 +6,22 @@ import type { InputRef } from "./graph.ts";
 import type { OpenInput } from "./input.ts";
 import type { Shelf } from "./shelf.ts";
 
+/** The keys under which one step was looked up, in the order they are tried. */
+export interface StepKeys {
+  readonly label: string;
+  readonly id: Digest;
+  /** Digest of the operation alone. */
+  readonly definition: Digest;
+  /** chainID of what was below. */
+  readonly below: Digest;
+  /** Digests of what each source chose; absent where the files were read and sealed first. */
+  readonly selections?: readonly Digest[];
+  readonly quick?: Digest;
+  readonly exact?: Digest;
+  readonly cached: boolean;
+  readonly diffId: Digest;
+}
+
 /** What steps work with: handed down by solve, so that a step knows nothing of flags, terminals or folders of the store. */
 export interface Workshop {
   readonly store: ContentStore;
@@ -14,12 +30,14 @@ export interface Workshop {
   /** SOURCE_DATE_EPOCH in seconds. */
   readonly epoch: number | undefined;
   readonly files: LayerFiles;
+  /** Told of the keys of every step, for `--print keys`. */
+  readonly tellKeys?: (keys: StepKeys) => void;
   /** Opens what COPY --from, FROM or the context name; waits for a stage to be built. */
   open(input: InputRef): Promise<OpenInput>;
   recall(key: Digest): CacheRecord | undefined;
   remember(record: Omit<CacheRecord, "at">): void;
   /** A private folder for check-outs; it is gone when the build is over. */
-  tmp(): string;
+  tmp(): Promise<string>;
   /** Something to close when the build is over. */
   later(close: () => Promise<void>): void;
 }

@@ -7,7 +7,7 @@ import { printable } from "../../kit/printable.ts";
 import { type Digest, hasher } from "../../oci/digest.ts";
 import { openHostFile, readExactly, stillTheSame } from "../../tree/content.ts";
 import type { Draft, Entry, FileEntry } from "../../tree/entry.ts";
-import { join, nameOf, parentOf, ROOT, toPath } from "../../tree/path.ts";
+import { join, nameOf, type Path, parentOf, ROOT, toPath } from "../../tree/path.ts";
 import { keyOf } from "../key.ts";
 import type { Workshop } from "../workshop.ts";
 import type { DraftBuilder } from "./draft.ts";
@@ -103,20 +103,46 @@ async function looksLikeTar(file: FileEntry, shop: Workshop): Promise<boolean> {
   return claimed === sum;
 }
 
-/** Unpacks an archive's entries below the destination, which becomes a directory. */
+/**
+ * Unpacks an archive's entries below the destination, which becomes a directory, as docker does: members keep mode, owner, times and
+ * xattrs; --chown counts for members and for the destination if it is made; --chmod for neither.
+ */
 export function placeArchive(draft: DraftBuilder, archive: Draft, how: Placing): void {
-  const owner = how.owner ?? { uid: 0, gid: 0 };
-  const root = draft.mkdirAll(toPath(how.dest), owner);
+  const root = draft.mkdirAll(toPath(how.dest), how.owner ?? ROOT_OWNER);
   for (const entry of archive) {
     if (entry.path === ROOT) continue;
-    if (entry.kind === "whiteout") {
-      throw new Failure("CONTEXT", `${printable(entry.path)} of the archive was deleted (.wh.): layers cannot be unpacked by ADD`);
+    if (entry.kind === "whiteout" || (entry.kind === "dir" && entry.opaque)) {
+      throw new Failure(
+        "CONTEXT",
+        `${printable(entry.path)} of the archive is marked as deleted (.wh.): a layer cannot be unpacked by ADD`,
+      );
     }
-    const parent = draft.mkdirAll(toPath(`${root}${parentOf(entry.path)}`), owner);
+    const parent = draft.mkdirAll(below(root, parentOf(entry.path)), ROOT_OWNER);
     const path = join(parent, nameOf(entry.path));
-    const mode = how.mode && entry.kind !== "symlink" ? how.mode.apply(entry.mode, entry.kind === "dir") : entry.mode;
-    const facts = { path, uid: how.owner?.uid ?? entry.uid, gid: how.owner?.gid ?? entry.gid, mtime: how.time(entry.mtime), mode };
-    if (entry.kind === "hardlink") draft.put({ ...entry, ...facts, target: draft.resolve(toPath(`${root}${entry.target}`), true) });
-    else draft.put({ ...entry, ...facts } as Entry);
+    const facts = {
+      path,
+      uid: how.owner?.uid ?? entry.uid,
+      gid: how.owner?.gid ?? entry.gid,
+      mtime: how.time(entry.mtime),
+      mode: entry.mode,
+    };
+    if (entry.kind !== "hardlink") {
+      draft.put({ ...entry, ...facts } as Entry);
+      continue;
+    }
+    // All names of a file share what the last header said of it.
+    const target = draft.resolve(below(root, entry.target), true);
+    const first = draft.get(target);
+    if (first?.kind === "symlink") draft.put({ ...first, path });
+    else if (first?.kind === "file") {
+      draft.put({ ...first, ...facts, path: target });
+      draft.put({ ...entry, ...facts, target });
+    } else throw new Failure("TAR", `invalid hardlink target ${printable(entry.target)} of ${printable(entry.path)}`);
   }
+}
+
+const ROOT_OWNER = { uid: 0, gid: 0 };
+
+function below(root: Path, path: Path): Path {
+  return toPath(`${root}${path}`);
 }

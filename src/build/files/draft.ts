@@ -1,14 +1,14 @@
 import { Failure } from "../../kit/error.ts";
 import { LIMITS } from "../../kit/limit.ts";
 import { printable } from "../../kit/printable.ts";
-import type { DirEntry, Draft, Entry } from "../../tree/entry.ts";
+import type { Draft, Entry } from "../../tree/entry.ts";
 import { follow, type Walkable } from "../../tree/lookup.ts";
 import { sortByPath } from "../../tree/order.ts";
 import { join, nameOf, type Path, parentOf, ROOT } from "../../tree/path.ts";
 import type { Tree } from "../../tree/tree.ts";
 
 /** Time of an entry that the build itself makes: filled in when the draft is finished. */
-const UNTIMED = Number.NEGATIVE_INFINITY;
+export const UNTIMED = Number.NEGATIVE_INFINITY;
 
 interface Node extends Walkable<Node> {}
 
@@ -65,11 +65,6 @@ export class DraftBuilder {
     this.#own.set(entry.path, entry);
   }
 
-  /** Replaces the metadata of a directory that is there. */
-  touch(entry: DirEntry): void {
-    this.put(entry);
-  }
-
   /**
    * Makes a directory and its missing parents, following links on the way; gives the path they really have. Made ones have mode 0755.
    * Throws PLAN where a part is no directory.
@@ -85,15 +80,6 @@ export class DraftBuilder {
     }
     for (const dir of made.reverse()) this.put({ kind: "dir", path: dir, mode, uid: owner.uid, gid: owner.gid, mtime: UNTIMED });
     return real;
-  }
-
-  /** An entry that gets its time when the draft is finished. */
-  putUntimed(entry: Entry): void {
-    this.put({ ...entry, mtime: UNTIMED });
-  }
-
-  get isEmpty(): boolean {
-    return this.#own.size === 0;
   }
 
   /**

@@ -26,13 +26,14 @@ export async function parseOwner(text: string, tree: () => Promise<Tree>, read: 
   const needsUser = user !== "" && uid === undefined;
   const needsGroup = group !== undefined && group !== "" && gid === undefined;
   let found: Owner = { uid: uid ?? 0, gid: uid ?? 0 };
-  if (needsUser) {
+  if (needsUser && !(user === "root" && (await tree()).lookup(PASSWD) === undefined)) {
     const entry = parsePasswd(await file(await tree(), PASSWD, read, what, user)).find((one) => one.name === user);
     if (!entry) throw unknown("user", user, PASSWD, what);
     found = { uid: entry.uid, gid: entry.gid };
   }
   if (gid !== undefined) return { uid: found.uid, gid };
   if (!needsGroup) return group === "" ? { uid: found.uid, gid: 0 } : found;
+  if (group === "root" && (await tree()).lookup(GROUP) === undefined) return { uid: found.uid, gid: 0 };
   const entry = parseGroup(await file(await tree(), GROUP, read, what, group)).find((one) => one.name === group);
   if (!entry) throw unknown("group", group, GROUP, what);
   return { uid: found.uid, gid: entry.gid };

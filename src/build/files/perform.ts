@@ -6,7 +6,7 @@ import type { Built } from "../built.ts";
 import type { Put } from "../graph.ts";
 import type { Workshop } from "../workshop.ts";
 import { placeArchive, tryArchive } from "./archive.ts";
-import { DraftBuilder } from "./draft.ts";
+import { DraftBuilder, UNTIMED } from "./draft.ts";
 import { parseMode } from "./mode.ts";
 import { parseOwner } from "./owner.ts";
 import { type Owner, type Placing, place } from "./place.ts";
@@ -75,7 +75,7 @@ function written(name: string, text: string): Pick {
     mode: 0o644,
     uid: 0,
     gid: 0,
-    mtime: Number.NEGATIVE_INFINITY,
+    mtime: UNTIMED,
     size: bytes.length,
     content: { in: "memory", bytes },
   };

@@ -3,7 +3,7 @@ import { printable } from "../../kit/printable.ts";
 import type { Entry } from "../../tree/entry.ts";
 import { join, type Path, parentOf, ROOT, toPath } from "../../tree/path.ts";
 import { twinOf } from "../key.ts";
-import type { DraftBuilder } from "./draft.ts";
+import { type DraftBuilder, UNTIMED } from "./draft.ts";
 import type { ModeChange } from "./mode.ts";
 import type { Pick, PickedEntry } from "./select.ts";
 
@@ -54,10 +54,10 @@ export function place(draft: DraftBuilder, pick: Pick, how: Placing): void {
   put(draft, pick.items[0] as PickedEntry, target, how, twins);
 }
 
-function put(draft: DraftBuilder, { entry }: PickedEntry, target: Path, how: Placing, twins: Map<string, Path>): void {
+function put(draft: DraftBuilder, { entry, way }: PickedEntry, target: Path, how: Placing, twins: Map<string, Path>): void {
   const there = draft.get(target);
   const { uid, gid } = how.owner ?? entry;
-  const facts = { path: target, uid, gid, mtime: how.time(entry.mtime) };
+  const facts = { path: target, uid, gid, mtime: way ? UNTIMED : how.time(entry.mtime) };
   if (entry.kind === "dir") {
     if (there !== undefined && there.kind !== "dir") throw new Failure("PLAN", `cannot copy to non-directory: ${printable(target)}`);
     const { opaque: _, ...dir } = entry;

@@ -1,4 +1,5 @@
 import { Failure } from "../../kit/error.ts";
+import { hasGlob } from "../../kit/glob.ts";
 import { printable } from "../../kit/printable.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { FileEntry } from "../../tree/entry.ts";
@@ -52,7 +53,9 @@ function chosen(action: FileAction & { do: "copy" }, input: OpenInput, shop: Wor
       const tree = await input.tree();
       return action.sources.flatMap((pattern) => {
         const found = select(tree, { pattern, parents: action.parents, excludes: action.excludes });
-        if (found.length === 0 && action.excludes.length === 0) throw missing(pattern, action);
+        if (found.length === 0 && !action.parents && !hasGlob(pattern)) throw missing(pattern, action);
+        // As with docker, a wildcard that matches nothing copies nothing; but nobody should have to guess why.
+        if (found.length === 0) shop.task.emit({ type: "note", text: `${printable(pattern)} matches nothing` });
         return found;
       });
     })();

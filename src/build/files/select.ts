@@ -22,11 +22,14 @@ export interface Pick {
 export interface PickedEntry {
   readonly relative: string;
   readonly entry: Entry;
+  /** A directory that is there only because it leads to something wanted: it is made anew and gets the time of the build. */
+  readonly way?: boolean;
 }
 
 /**
  * What a source of COPY or ADD names in a tree, as BuildKit's copier finds it: links in the path are followed inside the tree
- * (also the last one, without a wildcard), `*` and `?` do not cross `/`, `..` does not lead out. No match gives an empty list.
+ * (also the last one), `*` and `?` do not cross `/`, `..` does not lead out, excludes filter only what lies inside directories.
+ * No match gives an empty list.
  * Throws USAGE for a malformed wildcard.
  */
 export function select(tree: Tree, spec: SourceSpec): readonly Pick[] {
@@ -37,8 +40,6 @@ export function select(tree: Tree, spec: SourceSpec): readonly Pick[] {
   for (const match of matches) {
     const top = tree.lookup(match);
     if (top === undefined) continue;
-    // A file of its own is excluded by its whole path, what lies in a directory by its path below that directory.
-    if (top.kind !== "dir" && excluded?.matches(match.slice(1))) continue;
     picks.push({ name: nameOf(match), top, items: itemsOf(tree, top, excluded) });
   }
   return picks;
@@ -93,7 +94,7 @@ function withWays(tree: Tree, top: Entry, items: readonly PickedEntry[]): Picked
     way(dir);
     there.add(dir);
     const entry = tree.get(toPath(`${top.path}/${dir}`));
-    if (entry) out.push({ relative: dir, entry });
+    if (entry) out.push({ relative: dir, entry, way: true });
   };
   for (const item of items) {
     way(item.relative);

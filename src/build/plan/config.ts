@@ -52,12 +52,16 @@ export function planConfig(state: StageState, command: Command): boolean {
     case "cmd": {
       const args = argsOf(state, command.line);
       state.cmdSet = true;
-      state.configure(`CMD ${goQuoteList(args)}`, { Cmd: args, ArgsEscaped: true });
+      state.configure(`CMD ${goQuoteList(args)}`, { Cmd: args.length > 0 ? args : undefined, ArgsEscaped: true });
       return true;
     }
     case "entrypoint": {
       const args = argsOf(state, command.line);
-      state.configure(`ENTRYPOINT ${goQuoteList(args)}`, { Entrypoint: args, ...(state.cmdSet ? {} : { Cmd: undefined }) });
+      state.configure(`ENTRYPOINT ${goQuoteList(args)}`, {
+        Entrypoint: args.length > 0 ? args : undefined,
+        ArgsEscaped: true,
+        ...(state.cmdSet ? {} : { Cmd: undefined }),
+      });
       return true;
     }
     case "shell":
@@ -87,7 +91,8 @@ export function planConfig(state: StageState, command: Command): boolean {
     case "healthcheck":
       return healthcheck(state, command);
     case "onbuild":
-      state.configure(`ONBUILD ${command.expression}`, { OnBuild: [...(state.config.OnBuild ?? []), command.expression] });
+      // Docker writes no history line for it.
+      state.config = { ...state.config, OnBuild: [...(state.config.OnBuild ?? []), command.expression] };
       return true;
     default:
       return false;

@@ -17,7 +17,7 @@ export async function planFiles(state: StageState, command: FilesCommand): Promi
   const optional = (word: string | undefined) => (word === undefined ? undefined : expand(word));
   const dest = expand(command.dest);
   const sources = command.sources.map(expand);
-  const excludes = command.excludes.map(expand);
+  const { excludes } = command;
   const chown = optional(command.chown);
   const chmod = optional(command.chmod);
   const checksum = optional(command.checksum);
@@ -86,13 +86,15 @@ export function planWorkdir(state: StageState, command: Command & { readonly kin
   const given = state.expand(command.path);
   if (given === "") throw new Failure("PLAN", "WORKDIR: the path is empty after its variables were worked out");
   const path = toPath(given, toPath(state.workdir));
+  // Docker cleans a relative path that it joins, and keeps an absolute one as it was written.
+  const written = given.startsWith("/") ? given : path;
   if (/^\/(?:proc|sys|dev)(?:\/|$)/.test(path)) {
     throw new Failure("PLAN", `WORKDIR ${printable(path)}: a working directory cannot lie in /proc, /sys or /dev`, {
       hint: "Those are mounted when a container starts.",
     });
   }
-  const text = `WORKDIR ${path}`;
-  state.config = { ...state.config, WorkingDir: path };
+  const text = `WORKDIR ${written}`;
+  state.config = { ...state.config, WorkingDir: written };
   if (path === "/") {
     state.configure(text, {});
     return;

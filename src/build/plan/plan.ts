@@ -48,8 +48,9 @@ export async function plan(
 /** The index of the stage to build: `--target`, else the last one. Throws NOT_FOUND. */
 export function targetOf(program: Program, target: string | undefined): number {
   if (target === undefined || target === "") return program.stages.length - 1;
-  const index = stageNamed(program, target);
-  if (index !== undefined) return index;
+  const wanted = target.toLowerCase();
+  const index = program.stages.findLastIndex((stage) => stage.name === wanted);
+  if (index >= 0) return index;
   const names = program.stages.map((stage) => stage.name ?? String(stage.index)).join(", ");
   throw new Failure("NOT_FOUND", `target stage "${printable(target)}" could not be found`, {
     hint: `The file has these stages: ${names}.`,
@@ -161,10 +162,17 @@ class Planner {
     const context = namedContext(this.#request.contexts, name, platform);
     if (context === undefined) {
       if (name === "scratch") {
-        return { base: { kind: "scratch" }, platform, config: { Env: [PATH_LINE], WorkingDir: "/" }, inherited: [] };
+        // As with docker, --platform says nothing about nothing.
+        return {
+          base: { kind: "scratch" },
+          platform: this.#platforms.target,
+          config: { Env: [PATH_LINE], WorkingDir: "/" },
+          inherited: [],
+        };
       }
-      const index = earlierStage(this.#program, name, stage.index);
-      if (index !== undefined) {
+      // Unlike --from, FROM compares with case, and knows no indexes.
+      const index = this.#program.stages.slice(0, stage.index).findLastIndex((one) => one.name === name);
+      if (index >= 0) {
         const from = await this.stage(index);
         return {
           base: { kind: "stage", index },

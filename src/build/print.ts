@@ -1,0 +1,45 @@
+import { printSyntaxJson } from "../dockerfile/print.ts";
+import { assemble } from "../image/assemble.ts";
+import type { ContentStore } from "../store/face.ts";
+import type { Task } from "../task/task.ts";
+import { open, steps } from "./build.ts";
+import { finalConfig } from "./final-config.ts";
+import type { BuildGraph, StagePlan } from "./graph.ts";
+import { localImages } from "./images.ts";
+import { plan } from "./plan/plan.ts";
+import type { BuildRequest } from "./request.ts";
+import type { StepKeys } from "./workshop.ts";
+
+export type Printable = "syntax" | "plan" | "keys" | "manifest";
+
+/**
+ * One of the values that a build goes through, as JSON text: the syntax tree, the plan, the cache keys of every step, or the manifest. `keys` and
+ * `manifest` perform the steps, but name nothing and write no output.
+ */
+export async function print(what: Printable, request: BuildRequest, store: ContentStore, task: Task): Promise<string> {
+  const opened = await open(request, async () => store, task);
+  await using inlet = opened.inlet;
+  if (what === "syntax") return printSyntaxJson(opened.program.syntax);
+  const graph = await plan(opened.program, request, opened.platforms, localImages(store, task));
+  if (what === "plan") return json({ target: graph.target, stages: [...graph.stages.values()].map(stagePicture) });
+  const keys: StepKeys[] = [];
+  const built = await steps(graph, request, inlet, opened.program.syntax.lines, store, task, (one) => keys.push(one));
+  await store.flush();
+  if (what === "keys") return json(keys);
+  const { manifestBytes } = assemble(
+    built.layers,
+    finalConfig(graph.stages.get(graph.target) as StagePlan, built, request),
+    request.annotations,
+  );
+  return `${Buffer.from(manifestBytes).toString("utf8").trimEnd()}\n`;
+}
+
+function stagePicture(stage: BuildGraph["stages"] extends ReadonlyMap<number, infer Stage> ? Stage : never): unknown {
+  const { base, baseConfig: _, ...rest } = stage;
+  const from = base.kind === "image" ? { kind: base.kind, name: base.name, digest: base.image.descriptor.digest } : base;
+  return { ...rest, base: from };
+}
+
+function json(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
