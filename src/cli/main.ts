@@ -96,6 +96,10 @@ async function run(command: Command, path: string, flags: Flags, start: Flags, s
   try {
     const { run: perform } = await command.load();
     return (await perform(invocation)) ?? 0;
+  } catch (error) {
+    // What a command finds wrong with its own flags and words reads like what the parser finds.
+    if (error instanceof Failure && error.code === "USAGE" && error.exit === 2) throw usageFailure(command, path, error.message);
+    throw error;
   } finally {
     const store = await opened?.catch(() => undefined);
     await store?.[Symbol.asyncDispose]();

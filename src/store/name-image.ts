@@ -1,7 +1,7 @@
 import type { Descriptor } from "../oci/descriptor.ts";
 import { formatReference, type Reference } from "../oci/reference.ts";
-import type { ContentStore } from "./face.ts";
 import type { Task } from "../task/task.ts";
+import type { ContentStore } from "./face.ts";
 
 /** Gives an image a name. The image that had the name until now stays listed, as docker's `<none>`, when it has no other. */
 export async function nameImage(store: ContentStore, name: Reference, root: Descriptor, task: Task): Promise<void> {

@@ -1,6 +1,80 @@
+import { renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import type { BuildResult } from "../../build/build.ts";
+import type { BuildRequest } from "../../build/request.ts";
 import { Failure } from "../../kit/error.ts";
+import { printable } from "../../kit/printable.ts";
+import { storageFailure } from "../../kit/storage-failure.ts";
+import { formatReference } from "../../oci/reference.ts";
+import { createTask } from "../../task/task.ts";
+import { acceptedFlags } from "../build/accepted.ts";
+import { readRequest } from "../build/request.ts";
 import type { Invocation } from "../command.ts";
+import { createRenderer, progressMode } from "../render/progress.ts";
 
+/** `nought build`: reads the command line, builds, and writes what was asked for beside the image. */
 export async function run(call: Invocation): Promise<number> {
-  throw new Failure("UNSUPPORTED", `nought ${call.path} is being written`);
+  const { flags } = call;
+  const mode = flags.bool("quiet") ? "quiet" : progressMode(flags.given("progress") ? flags.string("progress") : undefined, call.env);
+  const asked = flags.bool("check") ? "check" : (flags.string("call") ?? "build");
+  const notes = acceptedFlags(flags);
+  const iidfile = flags.string("iidfile");
+  // A stale ID of an earlier build must not look like this one's.
+  if (iidfile) rmSync(iidfile, { force: true });
+  const request = await readRequest(call);
+  if (asked !== "build" || flags.given("print")) {
+    const { answer } = await import("../build/answer.ts");
+    return answer(call, request, asked);
+  }
+  const renderer = await createRenderer(mode, call.env);
+  const task = createTask(renderer.listener, call.signal);
+  for (const text of notes) task.emit({ type: "note", text });
+  try {
+    const store = await call.store();
+    const { build } = await import("../../build/build.ts");
+    const result = await build(request, store, task);
+    renderer.finish();
+    report(call, request, result);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof Failure)) {
+      renderer.finish();
+      throw error;
+    }
+    renderer.finish(error);
+    if (renderer.tellsFailure) return error.exit;
+    throw error;
+  }
+}
+
+function report(call: Invocation, request: BuildRequest, result: BuildResult): void {
+  const { flags } = call;
+  const { image } = result.assembled;
+  const id = image.configDescriptor.digest;
+  const manifest = image.descriptor;
+  writeFile(flags.string("iidfile"), id);
+  writeFile(flags.string("digest-file"), manifest.digest);
+  const names = [...request.names, ...request.outputs.flatMap((one) => one.names)].map(formatReference);
+  const metadata = {
+    "containerimage.config.digest": id,
+    "containerimage.descriptor": { mediaType: manifest.mediaType, digest: manifest.digest, size: manifest.size },
+    "containerimage.digest": manifest.digest,
+    ...(names.length > 0 ? { "image.name": names.join(",") } : {}),
+  };
+  writeFile(flags.string("metadata-file"), `${JSON.stringify(metadata, null, 2)}\n`);
+  if (flags.bool("quiet")) call.out(`${id}\n`);
+}
+
+/** Writes a small file whole or not at all. Throws STORAGE, NO_SPACE. */
+function writeFile(name: string | undefined, text: string): void {
+  if (!name) return;
+  const path = resolve(name);
+  const temporary = join(dirname(path), `.nought-${process.pid}.tmp`);
+  try {
+    writeFileSync(temporary, text, { flag: "wx" });
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw storageFailure(error, "could not write", printable(path));
+  }
 }

@@ -1,10 +1,10 @@
 import { Failure } from "../../kit/error.ts";
 import { printable } from "../../kit/printable.ts";
 import { parseReference, withDefaultTag } from "../../oci/reference.ts";
+import { nameImage } from "../../store/name-image.ts";
 import { createTask } from "../../task/task.ts";
 import { noSuchImage, readCatalog } from "../catalog.ts";
 import type { Invocation } from "../command.ts";
-import { nameImage } from "../naming.ts";
 
 /** `nought tag`: a further name for an image. */
 export async function run(call: Invocation): Promise<void> {

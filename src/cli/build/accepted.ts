@@ -1,0 +1,35 @@
+import { Failure } from "../../kit/error.ts";
+import type { Flags } from "../flags.ts";
+import { noPush } from "./outputs.ts";
+
+/** Flags that docker's users type, whose meaning is lost here without harm, and what is said of it. */
+const LOST: readonly (readonly [string, string])[] = [
+  ["cache-from", "--cache-from is ignored: the cache is in the local store"],
+  ["cache-to", "--cache-to is ignored: the cache stays in the local store"],
+  ["squash", "--squash is ignored: copy what you need into a last stage FROM scratch instead"],
+  ["attest", "--attest is ignored: attestations come with a later version"],
+  ["sbom", "--sbom is ignored: bills of materials come with a later version"],
+  ["cgroup-parent", "--cgroup-parent is ignored"],
+  ["cpu-period", "--cpu-period is ignored, as by BuildKit"],
+  ["cpu-quota", "--cpu-quota is ignored, as by BuildKit"],
+  ["cpu-shares", "--cpu-shares is ignored, as by BuildKit"],
+  ["cpuset-cpus", "--cpuset-cpus is ignored, as by BuildKit"],
+  ["cpuset-mems", "--cpuset-mems is ignored, as by BuildKit"],
+  ["memory", "--memory is ignored, as by BuildKit"],
+  ["memory-swap", "--memory-swap is ignored, as by BuildKit"],
+  ["security-opt", "--security-opt is ignored, as by BuildKit"],
+];
+
+/** What to tell of flags that are taken and do nothing. Throws UNSUPPORTED for those without which the result would be another. */
+export function acceptedFlags(flags: Flags): readonly string[] {
+  if (flags.bool("push")) throw noPush();
+  const isolation = flags.string("isolation") ?? "";
+  if (!["", "default", "process"].includes(isolation)) throw new Failure("UNSUPPORTED", "--isolation is for Windows containers");
+  const notes = LOST.filter(([name]) => flags.given(name) && !/^(?:false|disabled=true|)$/.test(flags.string(name) ?? "")).map(
+    ([, text]) => text,
+  );
+  const provenance = flags.string("provenance");
+  if (provenance !== undefined && !/^(?:false|0|disabled=true)$/.test(provenance))
+    notes.push("--provenance is ignored: attestations come with a later version");
+  return notes;
+}

@@ -1,0 +1,171 @@
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { BuildRequest, ContextSource, NamedContext } from "../../build/request.ts";
+import { Failure } from "../../kit/error.ts";
+import { printable } from "../../kit/printable.ts";
+import { type Platform, parsePlatform } from "../../oci/platform.ts";
+import { parseReference, type Reference, withDefaultTag } from "../../oci/reference.ts";
+import { createTask } from "../../task/task.ts";
+import type { Invocation } from "../command.ts";
+import { type ContextWord, readContext, readNamedContext } from "./contexts.ts";
+import { readEpoch } from "./epoch.ts";
+import { type ReadOutput, readOutput } from "./outputs.ts";
+import { readAnnotations, readPairs } from "./pairs.ts";
+import { checkSecrets } from "./secrets.ts";
+import { type Incoming, standardInput, takeIn } from "./stdin.ts";
+
+/**
+ * The flags and words of `nought build` as a BuildRequest: everything about the command line is settled here, standard input and remote
+ * contexts are on disk, paths are absolute. Throws USAGE, REFERENCE, RESERVED, NOT_FOUND, CONTEXT, UNSUPPORTED, LIMIT.
+ */
+export async function readRequest(call: Invocation): Promise<BuildRequest> {
+  const { flags, env } = call;
+  const names = [...flags.list("tag"), ...flags.list("destination")].map(readTag);
+  const outputs = [...flags.list("output").filter((one) => one !== ""), ...tarPath(flags.string("tar-path"))].map(readOutput);
+  const annotations = readAnnotations([...flags.list("annotation"), ...outputs.flatMap((one) => one.annotations)]);
+  const labels = readPairs(flags.list("label"));
+  const secrets = checkSecrets(flags.list("secret"), env);
+  const platform = readPlatform(flags.list("platform"));
+  const contexts: [string, NamedContext][] = [];
+  for (const text of flags.list("build-context")) contexts.push([...(await readNamedContext(text))]);
+  const word = await readContext(call.args[0] ?? flags.string("context") ?? "");
+  const given = readPairs(flags.list("build-arg"), env);
+  const epoch = await readEpoch(flags.string("source-date-epoch"), given["SOURCE_DATE_EPOCH"], env["SOURCE_DATE_EPOCH"], word);
+  // As buildx does: the Dockerfile may ask for it with ARG.
+  const buildArgs =
+    epoch === undefined || Object.hasOwn(given, "SOURCE_DATE_EPOCH") ? given : { ...given, SOURCE_DATE_EPOCH: String(epoch) };
+  const network = flags.string("network");
+  if (!["default", "none", "host"].includes(network ?? "default")) {
+    throw new Failure("USAGE", `network mode "${printable(network as string)}" is none of default, none, host`);
+  }
+  for (const host of flags.list("add-host"))
+    if (!/^[^:=]+[:=].+$/s.test(host)) throw new Failure("USAGE", `invalid host ${printable(host)}: it is name:ip`);
+  return {
+    ...(await settle(call, word)),
+    names,
+    buildArgs,
+    labels,
+    annotations,
+    contexts: Object.fromEntries(contexts),
+    noCache: flags.bool("no-cache"),
+    noCacheFilter: flags.list("no-cache-filter"),
+    pull: flags.bool("pull"),
+    addHosts: flags.list("add-host"),
+    secrets,
+    ssh: flags.list("ssh"),
+    outputs: withStore(outputs, flags.given("tar-path") && !flags.bool("no-push")),
+    ...(network === undefined || network === "default" ? {} : { network }),
+    ...(platform === undefined ? {} : { platform }),
+    ...optional("target", flags.string("target")),
+    ...(epoch === undefined ? {} : { sourceDateEpoch: epoch }),
+  };
+}
+
+function optional<K extends string>(key: K, value: string | undefined): { [P in K]?: string } {
+  return value === undefined || value === "" ? {} : ({ [key]: value } as { [P in K]?: string });
+}
+
+function readTag(text: string): Reference {
+  try {
+    const name = withDefaultTag(parseReference(text));
+    if (name.digest !== undefined) throw new Failure("REFERENCE", "a tag cannot hold a digest");
+    return name;
+  } catch (error) {
+    if (error instanceof Failure && error.code === "REFERENCE")
+      throw new Failure("REFERENCE", `invalid tag "${printable(text)}": ${error.message}`);
+    throw error;
+  }
+}
+
+function readPlatform(texts: readonly string[]): Platform | undefined {
+  const all = texts.flatMap((one) => one.split(",")).filter((one) => one !== "");
+  if (all.length > 1) {
+    throw new Failure("UNSUPPORTED", `multi-platform build: a build is for one platform at a time, ${all.length} were given`, {
+      hint: "Build each platform on its own.",
+    });
+  }
+  return all[0] === undefined || all[0] === "local" ? undefined : parsePlatform(all[0]);
+}
+
+/** Kaniko's `--tar-path` is a docker archive. */
+function tarPath(path: string | undefined): string[] {
+  return path === undefined ? [] : [`type=docker,"dest=${path.replaceAll('"', '""')}"`];
+}
+
+/** Kaniko pushes beside writing its archive; here the image goes to the store beside it, unless `--no-push` says otherwise. */
+function withStore(outputs: readonly ReadOutput[], alsoStore: boolean): BuildRequest["outputs"] {
+  const all = outputs.map((one) => one.output);
+  return alsoStore ? [...all, { type: "image", names: [], force: false, directory: false }] : all;
+}
+
+/** The context on disk and where the Dockerfile is. */
+async function settle(call: Invocation, word: ContextWord): Promise<Pick<BuildRequest, "context" | "dockerfile">> {
+  const kaniko = call.flags.string("dockerfile");
+  const file = call.flags.string("file") ?? kaniko;
+  if (file === "-") {
+    if (word.kind === "stdin") throw new Failure("USAGE", "invalid argument: can't use stdin for both build context and dockerfile");
+    const came = await takeIn(standardInput(call.signal), () => spool(call));
+    if (came.kind === "tar") throw new Failure("USAGE", "-f - wants a Dockerfile on standard input; a tar archive came");
+    return { context: await onDisk(call, word), dockerfile: { kind: "text", text: came.text } };
+  }
+  if (word.kind === "stdin" || word.kind === "url") {
+    const came = word.kind === "stdin" ? await takeIn(standardInput(call.signal), () => spool(call)) : await fetchContext(call, word.url);
+    if (came.kind === "text") return { context: { kind: "none" }, dockerfile: { kind: "text", text: came.text } };
+    return { context: came, dockerfile: { kind: "inside", path: file ?? "Dockerfile" } };
+  }
+  if (word.kind !== "dir") return { context: word, dockerfile: { kind: "inside", path: file ?? "Dockerfile" } };
+  return {
+    context: word,
+    dockerfile: { kind: "path", path: file === undefined ? usual(word.path) : named(file, word.path, kaniko !== undefined) },
+  };
+}
+
+async function onDisk(call: Invocation, word: ContextWord): Promise<ContextSource> {
+  if (word.kind === "stdin") throw new Error("internal: standard input was spoken for");
+  if (word.kind !== "url") return word;
+  const came = await fetchContext(call, word.url);
+  if (came.kind === "text")
+    throw new Failure("CONTEXT", `${printable(word.url)} is a text, not an archive: it cannot be a context beside -f`);
+  return came;
+}
+
+/** `Dockerfile`, or `dockerfile` where only that is there. */
+function usual(folder: string): string {
+  const path = join(folder, "Dockerfile");
+  const lower = join(folder, "dockerfile");
+  return !existsSync(path) && existsSync(lower) ? lower : path;
+}
+
+/** A path given with -f counts from the working directory; kaniko also looks in the context. */
+function named(file: string, folder: string, kaniko: boolean): string {
+  const path = resolve(file);
+  const inside = resolve(folder, file);
+  if (existsSync(path) || !existsSync(inside)) return path;
+  if (kaniko) return inside;
+  throw new Failure("NOT_FOUND", `failed to read dockerfile: open ${printable(file)}: no such file or directory`, {
+    hint: `-f counts from the working directory: did you mean -f ${printable(join(folder, file))}?`,
+  });
+}
+
+async function spool(call: Invocation): Promise<string> {
+  return (await call.store()).temporary();
+}
+
+async function fetchContext(call: Invocation, url: string): Promise<Incoming> {
+  const [{ fetchUrl }, { createReadStream, createWriteStream }] = await Promise.all([import("../../net/fetch.ts"), import("node:fs")]);
+  const path = await spool(call);
+  const file = createWriteStream(path, { flags: "wx", mode: 0o600 });
+  const write = (chunk: Uint8Array) =>
+    new Promise<void>((resolve, reject) => {
+      file.write(chunk, (error) => (error ? reject(error) : resolve()));
+    });
+  await fetchUrl(
+    url,
+    { write },
+    {},
+    createTask(() => {}, call.signal),
+  );
+  await new Promise<void>((resolve) => file.end(resolve));
+  const came = await takeIn(createReadStream(path), async () => `${path}.tar`);
+  return came;
+}
