@@ -1,0 +1,95 @@
+import { Failure } from "../kit/error.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
+import type { Digest } from "../oci/digest.ts";
+import type { BytesReader, BytesWriter } from "../oci/place.ts";
+import type { Task } from "../task/task.ts";
+import { isForeign, readDocuments } from "./documents.ts";
+
+/** Blobs on their way at once. */
+const LANES = 3;
+/** Bytes between two reports. */
+const REPORT = 4 << 20;
+
+/** What copying came to; bytes that were there already are not counted. */
+export interface Copied {
+  readonly blobs: number;
+  readonly bytes: number;
+}
+
+/**
+ * Copies an image, or an index with all it lists, from one place to another: layers and configs first, then the manifests,
+ * then the indexes, so that a place never holds a document whose parts are missing. What is there is skipped, everything else
+ * verified on the way. Names are the caller's business (`publish`). Throws what reading, verifying and writing throw.
+ */
+export async function copyImage(from: BytesReader, to: BytesReader & BytesWriter, root: Descriptor, task: Task): Promise<Copied> {
+  const documents = await readDocuments(from, root, false, task);
+  const read = new Set(documents.map((one) => one.descriptor.digest));
+  const parts = new Map<Digest, Descriptor>();
+  for (const document of documents) {
+    if (document.kind === "manifest") {
+      for (const part of [document.manifest.config, ...document.manifest.layers]) parts.set(part.digest, part);
+    } else {
+      // Children that are neither manifest nor index are blobs like any other.
+      for (const child of document.index.manifests) if (!read.has(child.digest)) parts.set(child.digest, child);
+    }
+  }
+  let blobs = 0;
+  let bytes = 0;
+  const count = (size: number) => {
+    blobs++;
+    bytes += size;
+  };
+  await inLanes([...parts.values()], async (part) => {
+    if (await to.has(part.digest)) return;
+    if (await copyBlob(from, to, part, task)) count(part.size);
+  });
+  for (const document of documents) {
+    if (await to.has(document.descriptor.digest)) continue;
+    await to.put(document.bytes, document.descriptor);
+    count(document.descriptor.size);
+  }
+  return { blobs, bytes };
+}
+
+/** Copies one blob. False for a layer that is elsewhere by design (`urls`) and not here: it is never fetched from there. */
+async function copyBlob(from: BytesReader, to: BytesWriter, part: Descriptor, task: Task): Promise<boolean> {
+  if (isForeign(part) && !(await from.has(part.digest))) return false;
+  await using source = await from.open(part);
+  await to.put(reporting(source.read(), part, task), part);
+  return true;
+}
+
+/** Passes chunks through, tells how far it is, and stops when the task does. */
+async function* reporting(chunks: AsyncIterable<Uint8Array>, part: Descriptor, task: Task): AsyncGenerator<Uint8Array> {
+  let done = 0;
+  let told = 0;
+  const tell = () => task.emit({ type: "bytes", id: part.digest, label: part.digest, done, total: part.size });
+  for await (const chunk of chunks) {
+    if (task.signal.aborted) throw new Failure("INTERRUPTED", `${part.digest}: interrupted`);
+    yield chunk;
+    done += chunk.length;
+    if (done - told < REPORT) continue;
+    told = done;
+    tell();
+  }
+  tell();
+}
+
+/** Runs `work` for each item, a few at a time; the first failure stops the rest from starting. */
+async function inLanes<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  let next = 0;
+  let failed = false;
+  const lane = async () => {
+    while (next < items.length && !failed) {
+      const item = items[next++] as T;
+      try {
+        await work(item);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
+  };
+  const results = await Promise.allSettled(Array.from({ length: Math.min(LANES, items.length) }, lane));
+  for (const result of results) if (result.status === "rejected") throw result.reason;
+}
