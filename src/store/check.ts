@@ -5,13 +5,11 @@ import { printable } from "../kit/printable.ts";
 import { orStorageFailure, storageFailure } from "../kit/storage-failure.ts";
 import type { Digest } from "../oci/digest.ts";
 import { isDigest } from "../oci/digest.ts";
-import { isIndexType } from "../oci/media-type.ts";
 import { familiarName } from "../oci/reference.ts";
 import type { Blobs } from "./blobs.ts";
 import { blobsIn } from "./collect.ts";
-import { readDocument } from "./document.ts";
 import type { NameRecord, StoreFinding } from "./face.ts";
-import { childrenOf, emptyMarks, isDocument, mark, parse } from "./mark.ts";
+import { emptyMarks, mark } from "./mark.ts";
 import type { Parts } from "./parts.ts";
 import { digestOfFile } from "./reading.ts";
 import { abandonedSessions, readLeases } from "./session.ts";
@@ -35,23 +33,26 @@ export async function checkStore(parts: Parts): Promise<readonly StoreFinding[]>
     // Others of this process have their turn after each blob.
     await new Promise((resolve) => setImmediate(resolve));
   }
-  const damaged = new Set(found.map((one) => one.what));
 
   for (const path of names.damaged()) tell("error", "damaged", path, `the record of a name is damaged: ${printable(path)}`);
-  const marks = emptyMarks();
+  const marks = new Set<Digest>();
+  // Damage found in passing stays where it is: a check changes nothing.
+  const untouched: Blobs = { ...blobs, setAside: () => {} };
   for (const record of [...names.list(), ...names.kept()]) {
-    for (const digest of missingOf(blobs, record, present, damaged))
-      tell("error", "missing", digest, `blob ${digest} of ${label(record)} is missing`);
-    mark(quiet(blobs), record.root, marks);
+    const own = emptyMarks();
+    mark(untouched, record.root, own);
+    for (const digest of own.needed)
+      if (!present.has(digest)) tell("error", "missing", digest, `blob ${digest} of ${label(record)} is missing`);
+    for (const digest of own.reached) marks.add(digest);
   }
   for (const { key, layer } of records.all()) {
     if (layer === undefined) continue;
-    marks.reached.add(layer.blob.digest);
+    marks.add(layer.blob.digest);
     if (!present.has(layer.blob.digest))
       tell("note", "missing", key, `the layer ${layer.blob.digest} of the cache record ${key} is missing: it counts as a miss`);
   }
-  for (const hex of readLeases(layout)) marks.reached.add(`sha256:${hex}` as Digest);
-  for (const digest of present) if (!marks.reached.has(digest)) tell("note", "unreferenced", digest, `nothing refers to blob ${digest}`);
+  for (const hex of readLeases(layout)) marks.add(`sha256:${hex}` as Digest);
+  for (const digest of present) if (!marks.has(digest)) tell("note", "unreferenced", digest, `nothing refers to blob ${digest}`);
 
   for (const name of abandonedSessions(layout))
     tell("note", "leftover", join(layout.tmp, name), `a process that ended left ${printable(join(layout.tmp, name))}`);
@@ -61,26 +62,6 @@ export async function checkStore(parts: Parts): Promise<readonly StoreFinding[]>
   for (const name of namesIn(layout.blobs))
     if (!isDigest(`sha256:${name}`)) tell("note", "foreign", join(layout.blobs, name), `${printable(join(layout.blobs, name))} is no blob`);
   return found;
-}
-
-/** What an image cannot do without. Manifests that an index lists need not all be there: nobody has every platform. */
-function missingOf(blobs: Blobs, { root }: NameRecord, present: ReadonlySet<Digest>, damaged: ReadonlySet<string>): Digest[] {
-  const missing: Digest[] = [];
-  const waiting = [{ what: root, optional: false }];
-  const seen = new Set<Digest>();
-  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    const { what, optional } = next;
-    if (seen.has(what.digest)) continue;
-    seen.add(what.digest);
-    if (!present.has(what.digest)) {
-      if (!optional) missing.push(what.digest);
-      continue;
-    }
-    if (!isDocument(what.mediaType) || damaged.has(what.digest)) continue;
-    const children = childrenOf(parse(readDocument(blobs, { digest: what.digest, size: blobs.sizeOf(what.digest) ?? 0 })));
-    waiting.push(...children.map((child) => ({ what: child, optional: isIndexType(what.mediaType) })));
-  }
-  return missing;
 }
 
 function verify(blobs: Blobs, digest: Digest): string {
@@ -97,11 +78,6 @@ function verify(blobs: Blobs, digest: Digest): string {
     if (error instanceof Failure) return error.message;
     throw storageFailure(error, "could not read", blobs.pathOf(digest));
   }
-}
-
-/** The same blobs, but damage found in passing stays where it is. */
-function quiet(blobs: Blobs): Blobs {
-  return { ...blobs, setAside: () => {} };
 }
 
 function label({ name, root }: NameRecord): string {

@@ -2,6 +2,7 @@ import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Place } from "../oci/place.ts";
 import type { Reference } from "../oci/reference.ts";
+import type { Task } from "../task/task.ts";
 
 /** What a step came to, under the key of its inputs. Without `layer` the step added nothing. */
 export interface CacheRecord {
@@ -85,6 +86,11 @@ export interface ContentStore extends Place, AsyncDisposable {
   /** Size of a blob, or undefined where it is missing. */
   sizeOf(digest: Digest): number | undefined;
 
+  /**
+   * Of Place: sets a name, durably with all it refers to. Throws NOT_FOUND where a manifest's config or layers are not in the store
+   * (manifests that an index lists may be missing), DIGEST, STORAGE, NO_SPACE; the old name then stays.
+   */
+  publish(name: Reference, root: Descriptor, task: Task): Promise<void>;
   names(): Promise<readonly NameRecord[]>;
   /** Removes one name. False where it was not there. */
   unname(name: Reference): Promise<boolean>;

@@ -9,7 +9,9 @@ import { readDocument } from "./document.ts";
 export interface Marks {
   /** Everything reached, whether it is there or not. */
   readonly reached: Set<Digest>;
-  /** The documents among them that were read. */
+  /** What an image cannot do without: all of it but manifests that an index lists and layers that may not be passed on. */
+  readonly needed: Set<Digest>;
+  /** The documents that were read. */
   readonly followed: Set<Digest>;
   /** diffIDs that the configs reached speak of. */
   readonly diffIds: Set<Digest>;
@@ -18,17 +20,20 @@ export interface Marks {
 }
 
 export function emptyMarks(): Marks {
-  return { reached: new Set(), followed: new Set(), diffIds: new Set(), broken: new Map() };
+  return { reached: new Set(), needed: new Set(), followed: new Set(), diffIds: new Set(), broken: new Map() };
 }
 
 /**
- * Follows a root through indexes, manifests and configs and adds everything it refers to. A document that is missing or damaged is
- * noted and not followed; any other trouble (a disk error, too many open files) is thrown, because marks must be complete.
+ * Follows a root through indexes, manifests and configs and adds everything it refers to. A document that is missing or
+ * damaged is noted and not followed; any other trouble (a disk error, too many open files) is thrown, because marks must be
+ * complete.
  */
 export function mark(blobs: Blobs, root: Descriptor, marks: Marks): void {
-  const waiting: Descriptor[] = [root];
-  for (let what = waiting.pop(); what !== undefined; what = waiting.pop()) {
+  const waiting: Child[] = [{ what: root, needed: true }];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const { what, needed } = next;
     marks.reached.add(what.digest);
+    if (needed) marks.needed.add(what.digest);
     // Not "reached before": a wrong media type or size in one image must not hide what another image refers to.
     if (!isDocument(what.mediaType) || marks.followed.has(what.digest) || what.size > LIMITS.configBytes) continue;
     try {
@@ -43,13 +48,24 @@ export function mark(blobs: Blobs, root: Descriptor, marks: Marks): void {
   }
 }
 
+interface Child {
+  readonly what: Descriptor;
+  readonly needed: boolean;
+}
+
 /**
  * What a document refers to. Lenient on purpose: it keeps whatever looks like a descriptor, whatever kind of document
  * says so; whether documents are valid is judged elsewhere (image/validate.ts).
  */
-export function childrenOf(document: unknown): Descriptor[] {
+function childrenOf(document: unknown): Child[] {
   const { config, layers, manifests, blobs } = (document ?? {}) as Record<string, unknown>;
-  return [config, ...list(layers), ...list(manifests), ...list(blobs)].filter(isDescriptor);
+  const own = [config, ...list(layers), ...list(blobs)].filter(isDescriptor);
+  return [
+    ...own.map((what) => ({ what, needed: !/\.(?:nondistributable|foreign)\./.test(what.mediaType) })),
+    ...list(manifests)
+      .filter(isDescriptor)
+      .map((what) => ({ what, needed: false })),
+  ];
 }
 
 function diffIdsOf(document: unknown): Digest[] {
@@ -58,7 +74,7 @@ function diffIdsOf(document: unknown): Digest[] {
 }
 
 /** A JSON document, or undefined for anything else: then it refers to nothing. */
-export function parse(bytes: Buffer): unknown {
+function parse(bytes: Buffer): unknown {
   try {
     return JSON.parse(bytes.toString("utf8"));
   } catch {
@@ -67,7 +83,7 @@ export function parse(bytes: Buffer): unknown {
 }
 
 /** Whether a blob of this type may refer to others or hold diffIDs. */
-export function isDocument(mediaType: string): boolean {
+function isDocument(mediaType: string): boolean {
   return isIndexType(mediaType) || isManifestType(mediaType) || mediaType === MEDIA.config || mediaType === MEDIA.dockerConfig;
 }
 

@@ -85,7 +85,26 @@ test("publishing what is not there is refused and leaves no name", async () => {
   await putImage(store, "a");
   const nothing = { mediaType: MEDIA.manifest, digest: digestOf("nothing"), size: 7 };
   await assert.rejects(store.publish(name("app"), nothing, task), failure("NOT_FOUND"));
+  const { root: image, layer } = await putImage(store, "b");
+  rmSync(store.pathOf(layer.digest));
+  await assert.rejects(store.publish(name("app"), image, task), { code: "NOT_FOUND", message: new RegExp(layer.digest) });
+  await assert.rejects(store.keep(image), failure("NOT_FOUND"));
   assert.deepEqual(await store.names(), []);
+  assert.deepEqual(await store.untagged(), []);
+});
+
+test("an index may lack manifests of other platforms, but not parts of those it has", async () => {
+  await using store = await openStore(fresh());
+  const image = await putImage(store, "a");
+  const absent = { ...image.root, digest: digestOf("another platform") };
+  const document = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: MEDIA.index, manifests: [absent, image.root] }));
+  const index = { mediaType: MEDIA.index, digest: digestOf(document), size: document.length };
+  await store.put(document);
+  await store.publish(name("app"), index, task);
+  assert.deepEqual(await store.check(), []);
+  rmSync(store.pathOf(image.config.digest));
+  await assert.rejects(store.publish(name("other"), index, task), failure("NOT_FOUND"));
+  assert.equal((await store.check())[0]?.kind, "missing");
 });
 
 test("put refuses other bytes than expected and keeps nothing", async () => {

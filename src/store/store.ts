@@ -62,16 +62,17 @@ function storeOf(parts: Parts, options: StoreOptions): ContentStore {
     session.lease([digest]);
     return blobs.sizeOf(digest) !== undefined;
   };
-  /** Leases a root and all it refers to. Throws NOT_FOUND or DIGEST where the root itself is not whole. */
+  /** Leases a root and all it refers to. Throws NOT_FOUND or DIGEST where something that it needs is missing or its root damaged. */
   const hold = (root: Descriptor, must: boolean): void => {
     session.lease([root.digest], must);
     const marks = emptyMarks();
     mark(blobs, root, marks);
-    const broken = marks.broken.get(root.digest);
-    if (broken) throw broken;
+    for (const [digest, failure] of marks.broken) if (digest === root.digest || failure.code === "DIGEST") throw failure;
     session.lease([...marks.reached], must);
-    // Looking for them takes back what a collection has set aside.
-    for (const digest of marks.reached) blobs.sizeOf(digest);
+    // Looking for them also takes back what a collection has put aside.
+    for (const digest of marks.reached)
+      if (blobs.sizeOf(digest) === undefined && marks.needed.has(digest))
+        throw new Failure("NOT_FOUND", `image ${root.digest} is not whole: its blob ${digest} is not in the store`);
   };
 
   return {
