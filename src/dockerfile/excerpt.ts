@@ -2,11 +2,14 @@ import { printableLine } from "../kit/printable.ts";
 import type { SourceSpan } from "../kit/span.ts";
 
 const RULE = "--------------------";
+/** Letters of a line that are shown. */
+const WIDTH = 1_000;
 
 /**
  * The lines around a place, as `docker build` shows them: a header `NAME:LINE`, a rule, numbered lines with `>>>` at
  * those of the span, a rule; no line feed at the end. `around` is how many lines to show on both sides: docker shows
- * two around one line and one around several. Lines are escaped for a terminal. "" when the span lies outside.
+ * two around one line and one around several. Lines are escaped for a terminal, and very long ones cut. "" when the span
+ * lies outside.
  */
 export function excerpt(lines: readonly string[], span: SourceSpan, around = span.endLine > span.line ? 1 : 2): string {
   const end = Math.min(span.endLine, lines.length);
@@ -16,8 +19,12 @@ export function excerpt(lines: readonly string[], span: SourceSpan, around = spa
   const shown = [`${printableLine(span.file)}:${span.line}`, RULE];
   for (let line = from; line <= to; line++) {
     const mark = line >= span.line && line <= end ? ">>>" : "   ";
-    shown.push(` ${String(line).padStart(3)} | ${mark} ${printableLine((lines[line - 1] as string).replace(/\r+$/, ""))}`);
+    shown.push(` ${String(line).padStart(3)} | ${mark} ${visible(lines[line - 1] as string)}`);
   }
   shown.push(RULE);
   return shown.join("\n");
+}
+
+function visible(line: string): string {
+  return printableLine(line.length > WIDTH ? `${line.slice(0, WIDTH)}\u2026` : line.replace(/\r+$/, ""));
 }

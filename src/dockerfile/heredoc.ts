@@ -5,13 +5,15 @@ import type { Heredoc } from "./syntax.ts";
 /** A heredoc without its content. */
 export type HeredocHead = Omit<Heredoc, "content">;
 
-const FORM = /^([0-9]*)<<(-?)([^<]+)$/;
+const FORM = /^([0-9]*)<<(-?)([^<]*)$/;
+const OPEN = /^[0-9]*<<$/;
 
 /** Reads one word as the start of a heredoc, `[fd]<<[-]NAME` with a name that may be quoted; undefined when it is none. */
 export function heredocOfWord(word: string): HeredocHead | undefined {
   const found = FORM.exec(word);
   if (!found) return undefined;
   const rest = found[3] as string;
+  if (rest === "") return undefined;
   const plain = heredocWords(rest, false, false, false);
   const quoted = heredocWords(rest, true, false, false);
   if (plain?.length !== 1 || quoted?.length !== 1) return undefined;
@@ -30,11 +32,16 @@ function quotes(text: string): number {
   return count;
 }
 
+/** True for a word that is only the arrows. BuildKit takes `RUN … << NAME` with blanks, but not `<<- NAME`, nor in COPY. */
+export function opensHeredoc(word: string): boolean {
+  return OPEN.test(word);
+}
+
 /** The heredocs that a joined instruction line opens, in order. */
 export function heredocsOfLine(line: string): HeredocHead[] {
   if (!line.includes("<<")) return [];
   const heads: HeredocHead[] = [];
-  for (const word of heredocWords(line, true, true, true) ?? []) {
+  for (const word of heredocWords(line.replace(/<<[\t ]+/g, "<<"), true, true, true) ?? []) {
     const head = heredocOfWord(word);
     if (head) heads.push(head);
   }

@@ -136,7 +136,10 @@ class Parser {
       }
       heredocs.push({ ...head, content: this.#raw(from, closed ? this.#at - 1 : this.#at) });
       if (!closed) {
-        const hint = `End it with a line that is exactly ${head.name}.`;
+        const shift = /(?:^|[\t ])<<[\t ]/.test(instruction.original)
+          ? " A shift in shell arithmetic is written without blanks, 1<<2."
+          : "";
+        const hint = `End it with a line that is exactly ${head.name}.${shift}`;
         this.faults.add(start, this.#at, new Mistake("unterminated heredoc", hint));
         break;
       }

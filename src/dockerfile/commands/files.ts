@@ -1,5 +1,5 @@
 import type { FilesCommand } from "../command.ts";
-import { chomp, heredocOfWord } from "../heredoc.ts";
+import { chomp, heredocOfWord, opensHeredoc } from "../heredoc.ts";
 import { Mistake } from "../mistake.ts";
 import type { Instruction } from "../syntax.ts";
 import { readFlags } from "./flags.ts";
@@ -72,6 +72,9 @@ function sources(instruction: Instruction): Pick<FilesCommand, "sources" | "cont
   const plain: string[] = [];
   const contents: FilesCommand["contents"][number][] = [];
   for (const word of instruction.args.slice(0, -1)) {
+    if (opensHeredoc(word) && bodies.size > 0) {
+      throw new Mistake(`${instruction.name.toUpperCase()} takes no blanks between << and the name of a heredoc`);
+    }
     const head = heredocOfWord(word);
     if (!head) {
       plain.push(word);
