@@ -1,9 +1,27 @@
 import type { BuildRequest } from "../../build/request.ts";
 import { Failure } from "../../kit/error.ts";
 import { printable } from "../../kit/printable.ts";
+import { createTask } from "../../task/task.ts";
 import type { Invocation } from "../command.ts";
+import type { Renderer } from "../render/progress.ts";
 
-/** `--check`, `--call` and `--print`: answers about a Dockerfile instead of, or beside, a build. */
-export async function answer(_call: Invocation, _request: BuildRequest, asked: string): Promise<number> {
+const PRINTABLE = ["syntax", "plan", "keys", "manifest"] as const;
+
+/** `--check`, `--call` and `--print`: answers about a Dockerfile instead of a build. The result is the exit code. */
+export async function answer(call: Invocation, request: BuildRequest, asked: string, renderer: Renderer): Promise<number> {
+  if (asked === "build") {
+    await printValue(call, request, renderer);
+    return 0;
+  }
   throw new Failure("UNSUPPORTED", `build --call ${printable(asked)} is being written`);
+}
+
+/** `--print`: one of the values a build goes through, as JSON on standard output. Throws USAGE, and what a build throws. */
+async function printValue(call: Invocation, request: BuildRequest, renderer: Renderer): Promise<void> {
+  const wanted = call.flags.string("print") ?? "";
+  const what = PRINTABLE.find((one) => one === wanted);
+  if (!what) throw new Failure("USAGE", `--print ${printable(wanted)}: it is one of ${PRINTABLE.join(", ")}`);
+  const { print } = await import("../../build/print.ts");
+  const text = await print(what, request, await call.store(), createTask(renderer.listener, call.signal));
+  call.out(text.endsWith("\n") ? text : `${text}\n`);
 }

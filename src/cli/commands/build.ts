@@ -22,14 +22,16 @@ export async function run(call: Invocation): Promise<number> {
   // A stale ID of an earlier build must not look like this one's.
   if (iidfile) rmSync(iidfile, { force: true });
   const request = await readRequest(call);
-  if (asked !== "build" || flags.given("print")) {
-    const { answer } = await import("../build/answer.ts");
-    return answer(call, request, asked);
-  }
   const renderer = await createRenderer(mode, call.env);
   const task = createTask(renderer.listener, call.signal);
   for (const text of notes) task.emit({ type: "note", text });
   try {
+    if (asked !== "build" || flags.given("print")) {
+      const { answer } = await import("../build/answer.ts");
+      const code = await answer(call, request, asked, renderer);
+      renderer.finish();
+      return code;
+    }
     const store = await call.store();
     const { build } = await import("../../build/build.ts");
     const result = await build(request, store, task);
