@@ -99,7 +99,7 @@ export function inspectStore(layout: Layout): "present" | "absent" {
  */
 export function createStore(layout: Layout): void {
   try {
-    const first = statSync(layout.dir, { throwIfNoEntry: false }) ? undefined : mkdirSync(layout.dir, { recursive: true, mode: 0o700 });
+    const first = statSync(layout.dir, { throwIfNoEntry: false }) ? undefined : makeFolders(layout.dir);
     if (inspectStore(layout) === "absent") {
       const temporary = join(layout.dir, `.version-${uniqueToken()}`);
       const fd = createPrivate(temporary);
@@ -126,6 +126,20 @@ export function createStore(layout: Layout): void {
   } catch (error) {
     throw storageFailure(error, "could not create the store", layout.dir);
   }
+}
+
+/** Makes a folder with its parents and returns the uppermost one made. (mkdirSync's own way says ENOENT on a read-only disk.) */
+function makeFolders(path: string): string {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+    return path;
+  } catch (error) {
+    if (errnoOf(error) === "EEXIST") return path;
+    if (errnoOf(error) !== "ENOENT" || dirname(path) === path) throw error;
+  }
+  const first = makeFolders(dirname(path));
+  makeFolders(path);
+  return first;
 }
 
 function foldersOf(layout: Layout): string[] {

@@ -8,7 +8,7 @@ import { digestOf } from "../oci/digest.ts";
 import { parseReference } from "../oci/reference.ts";
 import { createTask } from "../task/task.ts";
 import type { ContentStore } from "./face.ts";
-import { openStore } from "./store.ts";
+import { openStore, partsOf } from "./store.ts";
 import { imageOf, putImage, readWhole } from "./testing/image.ts";
 
 const root = mkdtempSync(join(tmpdir(), "nought-reading-"));
@@ -135,7 +135,10 @@ test("what an image refers to wrongly does not hide what another refers to right
         JSON.stringify({ mediaType: good.root.mediaType, config: good.config, layers: [liar], manifests: [liar] }),
       );
       const { digest, size } = await store.put(manifest);
-      await store.publish(parseReference(name), { ...good.root, digest, size }, createTask());
+      const root = { ...good.root, digest, size };
+      if (name === "zzz") await assert.rejects(store.publish(parseReference(name), root, createTask()), { code: "DIGEST" });
+      // As if it had been named by somebody who does not look.
+      await partsOf(dir).names.write(parseReference(name), root, Promise.resolve());
     }
   }
   await using store = await openStore(dir);

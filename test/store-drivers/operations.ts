@@ -10,10 +10,15 @@ import { createTask } from "../../src/task/task.ts";
 
 const task = createTask();
 
-/** The same bytes for the same seed, not compressible. */
+/** The same bytes for the same seed; no two blocks of 4 KiB are the same. */
 export function contentOf(seed: string, size: number): Buffer {
+  const block = Buffer.alloc(4096);
+  for (let at = 0; at < block.length; at += 32) createHash("sha256").update(`${seed} ${at}`).digest().copy(block, at);
   const out = Buffer.alloc(Math.max(size, 1));
-  for (let at = 0, n = 0; at < out.length; n++) at += createHash("sha256").update(`${seed} ${n}`).digest().copy(out, at);
+  for (let at = 0; at < out.length; at += block.length) {
+    block.writeUInt32LE(at, 0);
+    block.copy(out, at);
+  }
   return out;
 }
 
