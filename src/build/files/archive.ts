@@ -109,7 +109,9 @@ async function looksLikeTar(file: FileEntry, shop: Workshop): Promise<boolean> {
  */
 export function placeArchive(draft: DraftBuilder, archive: Draft, how: Placing): void {
   const root = draft.mkdirAll(toPath(how.dest), how.owner ?? ROOT_OWNER);
-  for (const entry of archive) {
+  // Hard links last: in canonical order one may stand before the file that it names.
+  const members = [...archive.filter((entry) => entry.kind !== "hardlink"), ...archive.filter((entry) => entry.kind === "hardlink")];
+  for (const entry of members) {
     if (entry.path === ROOT) continue;
     if (entry.kind === "whiteout" || (entry.kind === "dir" && entry.opaque)) {
       throw new Failure(
@@ -124,10 +126,12 @@ export function placeArchive(draft: DraftBuilder, archive: Draft, how: Placing):
       uid: how.owner?.uid ?? entry.uid,
       gid: how.owner?.gid ?? entry.gid,
       mtime: how.time(entry.mtime),
-      mode: entry.mode,
+      mode: entry.kind === "symlink" ? 0o777 : entry.mode,
     };
     if (entry.kind !== "hardlink") {
-      draft.put({ ...entry, ...facts } as Entry);
+      const there = draft.get(path);
+      const opaque = entry.kind === "dir" && there !== undefined && there.kind !== "dir" ? { opaque: true } : {};
+      draft.put({ ...entry, ...facts, ...opaque } as Entry);
       continue;
     }
     // All names of a file share what the last header said of it.

@@ -3,7 +3,7 @@ import { LIMITS } from "../../kit/limit.ts";
 import { printable } from "../../kit/printable.ts";
 import type { Draft, Entry } from "../../tree/entry.ts";
 import { follow, type Walkable } from "../../tree/lookup.ts";
-import { sortByPath } from "../../tree/order.ts";
+import { compareByPath, sortByPath } from "../../tree/order.ts";
 import { join, nameOf, type Path, parentOf, ROOT } from "../../tree/path.ts";
 import type { Tree } from "../../tree/tree.ts";
 
@@ -96,8 +96,29 @@ export class DraftBuilder {
     const time = this.#newest === UNTIMED ? fallback : this.#newest;
     const entries: Entry[] = [];
     for (const entry of this.#own.values()) entries.push(entry.mtime === UNTIMED ? { ...entry, mtime: time } : entry);
-    return sortByPath(entries);
+    return sortByPath(linksAfterFiles(entries));
   }
+}
+
+/** Tar readers need a file before the links to it: the first name in order becomes the file, the others link to it. */
+function linksAfterFiles(entries: readonly Entry[]): Entry[] {
+  const first = new Map<Path, Path>();
+  for (const entry of entries) {
+    if (entry.kind !== "hardlink") continue;
+    const now = first.get(entry.target) ?? entry.target;
+    first.set(entry.target, compareByPath(entry.path, now) < 0 ? entry.path : now);
+  }
+  if (![...first].some(([target, name]) => target !== name)) return [...entries];
+  const files = new Map(entries.map((entry) => [entry.path, entry]));
+  return entries.map((entry) => {
+    const target = entry.kind === "hardlink" ? entry.target : entry.path;
+    const name = first.get(target);
+    if (name === undefined || name === target) return entry;
+    const file = files.get(target) as Entry;
+    if (entry.path === name) return { ...file, path: name } as Entry;
+    const { uid, gid, mode, mtime } = file;
+    return { kind: "hardlink", path: entry.path, target: name, uid, gid, mode, mtime };
+  });
 }
 
 const ROOT_ENTRY: Entry = { kind: "dir", path: ROOT, mode: 0o755, uid: 0, gid: 0, mtime: 0 };

@@ -75,7 +75,7 @@ async function repository(action: FileAction & { do: "git" }, shop: Workshop): P
   const wanted = action.checksum ?? source.checksum;
   const checkout = await fetchGit(
     { ...source, ...(wanted === undefined ? {} : { checksum: wanted }) },
-    shop.tmp(),
+    await shop.tmp(),
     { keepGitDir: action.keepGitDir },
     shop.task,
   );

@@ -72,11 +72,12 @@ function bitsOf(perms: string, mode: number, isDir: boolean): number {
       case "t":
         bits |= 0o1000;
         break;
+      // What a place lends goes with its set-id bit, as docker's copier has it.
       case "u":
-        bits |= ((mode >> 6) & 7) * 0o111;
+        bits |= (((mode >> 6) & 7) * 0o111) | (mode & 0o4000 ? 0o6000 : 0);
         break;
       case "g":
-        bits |= ((mode >> 3) & 7) * 0o111;
+        bits |= (((mode >> 3) & 7) * 0o111) | (mode & 0o2000 ? 0o6000 : 0);
         break;
       case "o":
         bits |= (mode & 7) * 0o111;

@@ -20,7 +20,7 @@ const GROUP = toPath("/etc/group");
  */
 export async function parseOwner(text: string, tree: () => Promise<Tree>, read: ReadFile, what: string): Promise<Owner> {
   const [user = "", group, ...more] = text.split(":");
-  if (more.length > 0) throw new Failure("PLAN", `${what}: "${printable(text)}" is not of the form user[:group]`);
+  if (more.length > 0) throw new Failure("PLAN", `${what}: invalid user "${printable(text)}": it is not of the form user[:group]`);
   const uid = numeric(user, what);
   const gid = group === undefined || group === "" ? undefined : numeric(group, what);
   const needsUser = user !== "" && uid === undefined;
@@ -56,8 +56,8 @@ function unknown(kind: "user" | "group", name: string, path: Path, what: string)
 async function file(tree: Tree, path: Path, read: ReadFile, what: string, name: string): Promise<string> {
   const entry = tree.lookup(path);
   if (entry === undefined) {
-    throw new Failure("PLAN", `${what}: cannot look up "${printable(name)}": the image has no ${path}`, {
-      hint: `Use numbers, or COPY a ${path} first; FROM scratch starts without one.`,
+    throw new Failure("PLAN", `${what}: invalid user or group "${printable(name)}": there is no ${path} to look it up in`, {
+      hint: `Use numbers, or COPY a ${path} first; FROM scratch starts without one, and --link sees nothing of what was there before.`,
     });
   }
   if (entry.kind !== "file") throw new Failure("PLAN", `${what}: ${path} of the image is not a regular file`);

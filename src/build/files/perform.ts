@@ -2,7 +2,7 @@ import { Failure } from "../../kit/error.ts";
 import type { Draft, FileEntry } from "../../tree/entry.ts";
 import { mergeTree } from "../../tree/merge.ts";
 import { toPath } from "../../tree/path.ts";
-import type { Built } from "../built.ts";
+import { type Built, builtFromNothing } from "../built.ts";
 import type { Put } from "../graph.ts";
 import type { Workshop } from "../workshop.ts";
 import { placeArchive, tryArchive } from "./archive.ts";
@@ -27,7 +27,13 @@ export async function perform(prepared: readonly Prepared[], below: Built, shop:
       draft.mkdirAll(toPath(action.path), owner);
       continue;
     }
-    const how = await placing(action.put, below, shop, one.input?.origin ?? "image", action.do === "copy" && action.parents);
+    const how = await placing(
+      action.put,
+      linked ? builtFromNothing() : below,
+      shop,
+      one.input?.origin ?? "image",
+      action.do === "copy" && action.parents,
+    );
     if (action.do === "write") {
       place(draft, written(action.name, action.text), how);
       continue;

@@ -38,6 +38,7 @@ export function place(draft: DraftBuilder, pick: Pick, how: Placing): void {
   const clean = toPath(how.dest);
   draft.mkdirAll(how.dest.endsWith("/") ? clean : parentOf(clean), owner, created);
   let target = draft.resolve(clean);
+  draft.mkdirAll(parentOf(target), owner, created);
   const there = draft.get(target);
   const twins = new Map<string, Path>();
   if (pick.top.kind === "dir") {
@@ -74,6 +75,6 @@ function put(draft: DraftBuilder, { entry, way }: PickedEntry, target: Path, how
     }
     twins.set(twin, target);
   }
-  const mode = how.mode && entry.kind !== "symlink" ? how.mode.apply(entry.mode, false) : entry.mode;
+  const mode = entry.kind === "symlink" ? 0o777 : how.mode ? how.mode.apply(entry.mode, false) : entry.mode;
   draft.put({ ...(entry as Entry), ...facts, mode } as Entry);
 }

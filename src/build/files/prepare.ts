@@ -3,6 +3,7 @@ import { hasGlob } from "../../kit/glob.ts";
 import { printable } from "../../kit/printable.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { FileEntry } from "../../tree/entry.ts";
+import { toPath } from "../../tree/path.ts";
 import type { FileAction } from "../graph.ts";
 import { HostDigests, type OpenInput } from "../input.ts";
 import { keyOf, selectionDigest } from "../key.ts";
@@ -88,7 +89,7 @@ function chosen(action: FileAction & { do: "copy" }, input: OpenInput, shop: Wor
 }
 
 function missing(pattern: string, action: FileAction & { do: "copy" }): Failure {
-  const shown = pattern.startsWith("/") ? pattern : `/${pattern}`;
+  const shown = toPath(pattern);
   const where =
     action.input.from === "context"
       ? "the build context"

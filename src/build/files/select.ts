@@ -1,5 +1,7 @@
+import { Failure } from "../../kit/error.ts";
 import { checkGlob, compileGlob, hasGlob } from "../../kit/glob.ts";
 import { createMatcher, type MatchState, type PathMatcher } from "../../kit/pattern.ts";
+import { printable } from "../../kit/printable.ts";
 import type { Entry } from "../../tree/entry.ts";
 import { nameOf, type Path, parentOf, ROOT, toPath } from "../../tree/path.ts";
 import type { Tree } from "../../tree/tree.ts";
@@ -122,8 +124,12 @@ function expand(tree: Tree, pattern: string): Path[] {
   const parts = pattern.split("/").filter((part) => part !== "" && part !== ".");
   for (const part of parts) checkGlob(part);
   const first = parts.findIndex(hasGlob);
-  const start = tree.resolve(toPath(parts.slice(0, first).join("/")));
-  if (start === undefined) return [];
+  const before = toPath(parts.slice(0, first).join("/"));
+  const start = tree.resolve(before);
+  // A wildcard may match nothing, but the folder it stands in must be there.
+  if (start === undefined || (start !== ROOT && tree.get(start) === undefined)) {
+    throw new Failure("NOT_FOUND", `lstat ${printable(before)}: no such file or directory`);
+  }
   let found: Path[] = [start];
   for (const part of parts.slice(first)) {
     if (part === "..") found = found.map(parentOf);

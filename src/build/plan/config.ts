@@ -46,7 +46,7 @@ export function planConfig(state: StageState, command: Command): boolean {
     case "user": {
       const user = state.expand(command.user);
       checkUser(user);
-      state.configure(`USER ${user}`, { User: user });
+      state.configure(`USER ${user}`, { User: user === "" ? undefined : user });
       return true;
     }
     case "cmd": {

@@ -23,12 +23,6 @@ export async function planFiles(state: StageState, command: FilesCommand): Promi
   const checksum = optional(command.checksum);
   if (chmod !== undefined && chmod !== "") parseMode(chmod);
   if (dest === "") throw new Failure("PLAN", `${command.kind.toUpperCase()}: the destination is empty`);
-  if (sources.length + command.contents.length > 1 && !command.parents && !/\/$|(?:^|\/)\.\.?$/.test(dest)) {
-    throw new Failure(
-      "PLAN",
-      `When using ${command.kind.toUpperCase()} with more than one source file, the destination must be a directory and end with a /`,
-    );
-  }
   const put: Put = {
     dest: destination(state.workdir, dest),
     link: command.link,
@@ -54,6 +48,8 @@ export async function planFiles(state: StageState, command: FilesCommand): Promi
   for (const source of sources) {
     const remote = command.kind === "add" ? remoteAction(source, command, put, excludes, checksum) : undefined;
     if (remote === undefined) {
+      if (/^https?:\/\//i.test(source))
+        throw new Failure("PLAN", "source can't be a URL for COPY", { hint: "Use ADD, which fetches URLs." });
       if (checksum !== undefined)
         throw new Failure("PLAN", "checksum can't be specified for local sources", {
           hint: "--checksum is for http(s) and git sources of ADD.",
@@ -84,7 +80,6 @@ export async function planFiles(state: StageState, command: FilesCommand): Promi
 /** WORKDIR: the directory is made by whoever USER is, with all its parents. */
 export function planWorkdir(state: StageState, command: Command & { readonly kind: "workdir" }): void {
   const given = state.expand(command.path);
-  if (given === "") throw new Failure("PLAN", "WORKDIR: the path is empty after its variables were worked out");
   const path = toPath(given, toPath(state.workdir));
   // Docker cleans a relative path that it joins, and keeps an absolute one as it was written.
   const written = given.startsWith("/") ? given : path;

@@ -70,7 +70,6 @@ class Planner {
   readonly #find: FindImage;
   readonly #globals: GlobalScope;
   readonly #stages = new Map<number, Promise<StagePlan>>();
-  readonly #cmdSet = new Map<number, boolean>();
   readonly #scopes = new Map<number, StageScope>();
 
   constructor(
@@ -106,13 +105,11 @@ class Planner {
         this.#input(from, stage, command),
       );
       state.author = author;
-      state.cmdSet = baseStage !== undefined && this.#cmdSet.get(baseStage) === true;
       if (base.kind === "folder") state.wholeContext(base.files, stage.span);
       if (triggers.length > LIMITS.onbuildTriggers)
         throw new Failure("LIMIT", `the base has more than ${LIMITS.onbuildTriggers} ONBUILD triggers`);
       const commands = [...triggers.map((trigger) => parseTrigger(trigger, stage.span)), ...stage.commands];
       for (const command of commands) await this.#dispatch(state, command);
-      this.#cmdSet.set(stage.index, state.cmdSet);
       this.#scopes.set(stage.index, scope);
       const name = stage.name ?? (this.#program.stages.length > 1 ? `stage-${stage.index}` : "");
       return {
@@ -237,7 +234,7 @@ function earlierStage(program: Program, name: string, before: number): number | 
 /** A named context by the very name, or for one platform: `name::linux/arm64`. */
 function namedContext(contexts: Readonly<Record<string, NamedContext>>, name: string, platform: Platform): NamedContext | undefined {
   const own = (key: string) => (Object.hasOwn(contexts, key) ? contexts[key] : undefined);
-  return own(`${name}::${formatPlatform(platform)}`) ?? own(name) ?? own(name.toLowerCase());
+  return own(`${name}::${formatPlatform(platform)}`) ?? own(name);
 }
 
 /** What docker fills in for a base that does not say it. */
