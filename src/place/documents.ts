@@ -15,12 +15,6 @@ export type Document = { readonly descriptor: Descriptor; readonly bytes: Uint8A
   | { readonly kind: "manifest"; readonly manifest: Manifest }
 );
 
-/** The bytes of an index, for index.json and for what we list ourselves. Fields in the order docker writes them. */
-export function encodeListing(index: Index): Uint8Array {
-  const { schemaVersion, mediaType, manifests, ...others } = index;
-  return Buffer.from(JSON.stringify({ schemaVersion, mediaType, manifests, ...others }));
-}
-
 /** A whole document, its size, digest and `data` field checked. Throws LIMIT, DIGEST, NOT_FOUND. */
 export async function readWhole(from: BytesReader, what: Descriptor, limit: number = LIMITS.manifestBytes): Promise<Uint8Array> {
   if (what.size > limit) throw new Failure("LIMIT", `${what.digest} has ${what.size} bytes; a document may have ${limit}`);
@@ -58,14 +52,12 @@ export async function readDocuments(from: BytesReader, root: Descriptor, partial
       throw new Failure("LIMIT", `${root.digest}: more than ${LIMITS.indexEntries} documents (limit indexEntries)`);
     const bytes = await readWhole(from, what);
     if (isManifestType(what.mediaType)) {
-      const manifest = parseManifest(bytes, what.digest);
-      if (manifest.layers.length > LIMITS.layers)
-        throw new Failure("LIMIT", `${what.digest}: more than ${LIMITS.layers} layers (limit layers)`);
+      const manifest = parseManifest(bytes, what.digest, what.mediaType);
       if (partial && depth > 1 && !(await isComplete(from, manifest))) return;
       found.set(what.digest, { kind: "manifest", descriptor: what, bytes, manifest });
       return;
     }
-    const index = parseIndex(bytes, what.digest);
+    const index = parseIndex(bytes, what.digest, what.mediaType);
     for (const child of index.manifests) {
       if (!isIndexType(child.mediaType) && !isManifestType(child.mediaType)) continue;
       if (partial && !(await from.has(child.digest))) continue;

@@ -1,6 +1,6 @@
 import { closeSync, lstatSync, mkdirSync, readdirSync, renameSync, statSync, unlinkSync } from "node:fs";
 import { resolve as absolute, join } from "node:path";
-import { parseIndex } from "../image/documents.ts";
+import { encodeIndex, parseIndex } from "../image/documents.ts";
 import { quietly, syncDirectorySync } from "../kit/atomic.ts";
 import { Failure } from "../kit/error.ts";
 import { LIMITS } from "../kit/limit.ts";
@@ -11,7 +11,6 @@ import { type Digest, digestOf, hexOf } from "../oci/digest.ts";
 import type { Index } from "../oci/manifest.ts";
 import { MEDIA } from "../oci/media-type.ts";
 import type { Place } from "../oci/place.ts";
-import { encodeListing } from "./documents.ts";
 import { fileBytes, openRegular, readDocument } from "./file-bytes.ts";
 import { exclusively, replaceIn, sweep, TEMPORARY, temporaryName, writeBlob } from "./layout-files.ts";
 import { fit, named, nameOf, REF } from "./names.ts";
@@ -57,7 +56,7 @@ export async function createLayout(path: string): Promise<Layout> {
     sweep(dir);
     mkdirSync(join(dir, "blobs", "sha256"), { recursive: true });
     if (lstatSync(join(dir, "index.json"), { throwIfNoEntry: false }) === undefined)
-      replaceIn(dir, "index.json", encodeListing(emptyIndex()));
+      replaceIn(dir, "index.json", encodeIndex(emptyIndex()));
     replaceIn(dir, "oci-layout", Buffer.from(OCI_LAYOUT));
   } catch (error) {
     throw storageFailure(error, "could not create", dir);
@@ -120,7 +119,7 @@ function layoutAt(dir: string): Layout {
           syncDirectorySync(blobs);
           const index = readIndex();
           const others = index.manifests.filter((one) => fit(one, name) < 2 && !(one.digest === root.digest && nameOf(one) === undefined));
-          replaceIn(dir, "index.json", encodeListing({ ...index, manifests: [...others, entry] }));
+          replaceIn(dir, "index.json", encodeIndex({ ...index, manifests: [...others, entry] }));
         });
       } catch (error) {
         throw storageFailure(error, "could not write", join(dir, "index.json"));
@@ -134,7 +133,7 @@ export async function publishUnnamed(layout: Layout, root: Descriptor): Promise<
   await exclusively(layout.dir, async () => {
     const index = await layout.index();
     if (index.manifests.some((one) => one.digest === root.digest)) return;
-    replaceIn(layout.dir, "index.json", encodeListing({ ...index, manifests: [...index.manifests, named(root, undefined)] }));
+    replaceIn(layout.dir, "index.json", encodeIndex({ ...index, manifests: [...index.manifests, named(root, undefined)] }));
   });
 }
 

@@ -1,3 +1,4 @@
+import { Failure } from "../kit/error.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { familiarName, formatReference, parseReference, type Reference, withDefaultTag } from "../oci/reference.ts";
 
@@ -19,14 +20,20 @@ export function named(root: Descriptor, name: Reference | undefined): Descriptor
 }
 
 /**
- * The name an entry of an index gives its image; undefined where it gives none, or only a tag. Throws REFERENCE or RESERVED for
- * an annotation that is not a name at all.
+ * The name an entry of an index gives its image; undefined where it gives none, only a tag, or (skopeo lets people write anything)
+ * something that is no name. Throws REFERENCE for a bad `io.containerd.image.name`, RESERVED for `scratch`.
  */
 export function nameOf(entry: Descriptor): Reference | undefined {
   const full = entry.annotations?.[NAME];
   if (full !== undefined) return withDefaultTag(parseReference(full));
   const ref = entry.annotations?.[REF];
-  return ref !== undefined && /[/:]/.test(ref) ? withDefaultTag(parseReference(ref)) : undefined;
+  if (ref === undefined || !/[/:]/.test(ref)) return undefined;
+  try {
+    return withDefaultTag(parseReference(ref));
+  } catch (error) {
+    if (error instanceof Failure && error.code === "REFERENCE") return undefined;
+    throw error;
+  }
 }
 
 /** How well an entry fits a name: 3 the same name, 2 the same name as skopeo writes it, 1 the tag alone, 0 not at all. */

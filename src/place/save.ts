@@ -1,4 +1,5 @@
 import { TarWriter } from "../format/tar-write.ts";
+import { encodeIndex } from "../image/documents.ts";
 import { Failure } from "../kit/error.ts";
 import { type Output, writeOutput } from "../kit/output.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
@@ -9,7 +10,7 @@ import type { BytesReader } from "../oci/place.ts";
 import { hostPlatform, matchesPlatform, type Platform } from "../oci/platform.ts";
 import { familiarName, familiarRepository, type Reference, withDefaultTag } from "../oci/reference.ts";
 import type { Task } from "../task/task.ts";
-import { type Document, encodeListing, isForeign, readDocuments } from "./documents.ts";
+import { type Document, isForeign, readDocuments } from "./documents.ts";
 import { OCI_LAYOUT } from "./layout.ts";
 import { named } from "./names.ts";
 
@@ -44,7 +45,7 @@ export async function saveArchive(
   const documents: Document[][] = [];
   for (const { root } of images) documents.push(await readDocuments(from, root, true, task));
   const memory = new Map<string, Uint8Array>();
-  memory.set("index.json", encodeListing({ schemaVersion: 2, mediaType: MEDIA.index, manifests: images.flatMap(entries) }));
+  memory.set("index.json", encodeIndex({ schemaVersion: 2, mediaType: MEDIA.index, manifests: images.flatMap(entries) }));
   memory.set("oci-layout", Buffer.from(OCI_LAYOUT));
   if (options.format === "docker") {
     const chosen = images.map((image, n) => ({

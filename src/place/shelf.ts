@@ -17,6 +17,7 @@ export interface Shelf extends Place {
   };
   /** Remembers which blob holds a layer. */
   noteBlob(diffId: Digest, blob: Descriptor): void;
+  writeIndex(diffId: Digest, bytes: Uint8Array): Promise<void>;
   /** Writes what was remembered. */
   flush(): Promise<void>;
   /** Lists an image without a name. */
