@@ -4,7 +4,7 @@ import { Directives, frontendWarning } from "./directive.ts";
 import { endsHeredoc, heredocsOfLine } from "./heredoc.ts";
 import { mayHoldHeredocs, readInstruction } from "./instruction.ts";
 import { Faults, Mistake } from "./mistake.ts";
-import { isTooLong, LINE_BYTES, readSource, type Source } from "./source.ts";
+import { continuation, isTooLong, LINE_BYTES, readSource, type Source } from "./source.ts";
 import { trim, trimReturn, trimStart } from "./space.ts";
 import type { Heredoc, Instruction, Syntax, SyntaxWarning } from "./syntax.ts";
 
@@ -157,11 +157,4 @@ class Parser {
     const text = lines.slice(from, to).join("\n");
     return to > from && to < lines.length ? `${text}\n` : text;
   }
-}
-
-/** Where the escape character stands that continues the line: last but for blanks, and not after another one; else -1. */
-function continuation(text: string, escape: string): number {
-  let at = text.length - 1;
-  while (at >= 0 && (text[at] === " " || text[at] === "\t")) at--;
-  return text[at] === escape && text[at - 1] !== escape ? at : -1;
 }

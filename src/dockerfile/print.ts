@@ -1,4 +1,5 @@
 import { quote } from "./quote.ts";
+import { continuation } from "./source.ts";
 import { trimStart } from "./space.ts";
 import type { Instruction, Syntax } from "./syntax.ts";
 
@@ -52,8 +53,9 @@ export function printDockerfile(syntax: Syntax): string {
   const out = syntax.directives.map(({ name, value }) => `# ${name}=${value}\n`);
   for (const { original, heredocs } of syntax.instructions) {
     const line = trimStart(original);
-    // A carriage return at the end would be read as part of the line's end.
-    out.push(line === "" ? syntax.escape : line, line.endsWith("\r") ? " \n" : "\n");
+    // What ends with the escape character went on to the end of the file. A carriage return would become part of the line's end.
+    const open = line === "" || continuation(line, syntax.escape) >= 0;
+    out.push(line, open ? syntax.escape : line.endsWith("\r") ? " \n" : "\n");
     for (const { content, name } of heredocs) out.push(content, name, "\n");
   }
   const text = out.join("");

@@ -44,3 +44,10 @@ function decode(bytes: Buffer): string {
 export function isTooLong(line: string): boolean {
   return line.length * 3 > LINE_BYTES && Buffer.byteLength(line) > LINE_BYTES;
 }
+
+/** Where the escape character stands that continues the line: last but for blanks, and not after another one; else -1. */
+export function continuation(text: string, escape: string): number {
+  let at = text.length - 1;
+  while (at >= 0 && (text[at] === " " || text[at] === "\t")) at--;
+  return text[at] === escape && text[at - 1] !== escape ? at : -1;
+}
