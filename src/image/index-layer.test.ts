@@ -51,7 +51,10 @@ test("a layer gives its diffID, its entries in order, and where and what each co
   const bytes = tar(dir("b/"), file("b/x", "hello"), file("a", ""), { name: "c", flag: "3", major: 1, minor: 3 });
   const layer = await index(bytes);
   assert.deepEqual(lines(layer), ["file /a 0", "dir /b", "file /b/x 5", "char /c"]);
-  assert.deepEqual([layer.diffId, layer.size, layer.compression, layer.repeated], [digestOf(bytes), bytes.length, "uncompressed", 0]);
+  assert.deepEqual(
+    [layer.diffId, layer.size, layer.compression, layer.repeated, layer.orphans],
+    [digestOf(bytes), bytes.length, "uncompressed", 0, 0],
+  );
   const x = layer.draft[2];
   assert.deepEqual(x?.kind === "file" && [x.content, x.digest], [{ in: "layer", diffId: layer.diffId, offset: 1_024 }, digestOf("hello")]);
   assert.deepEqual(decodeIndex(encodeIndex(layer.draft, layer.diffId)), { diffId: layer.diffId, draft: layer.draft });
@@ -182,7 +185,7 @@ test("T11: an opaque mark counts wherever it stands, and what a layer adds survi
 
 test("T12 ✚: parents that are missing, or come after what they hold", async () => {
   const layer = await index(tar(file("a/b/c"), dir("a", { mode: 0o700 })));
-  assert.deepEqual(lines(layer), ["dir /a", "file /a/b/c 1"]);
+  assert.deepEqual([lines(layer), layer.orphans], [["dir /a", "file /a/b/c 1"], 1]);
   const tree = mergeTree([layer.draft]);
   assert.deepEqual([tree.get("/a" as Path)?.mode, tree.get("/a/b" as Path)?.mode], [0o700, 0o755]);
 });

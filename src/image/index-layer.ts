@@ -28,8 +28,10 @@ export interface IndexedLayer {
   readonly size: number;
   /** How the bytes were compressed, as they themselves tell. */
   readonly compression: "uncompressed" | Exclude<StreamKind, "tar" | "other">;
-  /** Members whose path came more than once. */
+  /** Members whose path came before. */
   readonly repeated: number;
+  /** Members whose directory did not come before them: later, or not at all. */
+  readonly orphans: number;
 }
 
 /**
@@ -57,7 +59,7 @@ export async function indexLayer(
   let size = 0;
   try {
     for await (const piece of bytes) {
-      task.signal.throwIfAborted();
+      if (task.signal.aborted) throw new Failure("INTERRUPTED", "interrupted while it was read");
       diff.update(piece);
       parser.push(piece);
       size += piece.length;
@@ -66,7 +68,7 @@ export async function indexLayer(
     const diffId = diff.digest();
     if (declared?.diffId !== undefined && diffId !== declared.diffId)
       throw new Failure("DIGEST", `layer ${declared.diffId}: its bytes unpack to ${diffId}`);
-    return { diffId, draft: reader.finish(diffId), size, compression, repeated: reader.repeated };
+    return { diffId, draft: reader.finish(diffId), size, compression, repeated: reader.repeated, orphans: reader.orphans };
   } catch (cause) {
     const foreign = cause instanceof Failure && cause.code === "TAR" && kind === "other" ? foreignKind(head) : undefined;
     if (foreign) throw new Failure("COMPRESSION", `${label}: not a tar archive that nought reads, but ${foreign}`, { cause });
@@ -80,16 +82,23 @@ export async function indexLayer(
 class LayerReader {
   readonly #draft = new LayerDraft();
   readonly #seen = new Set<Path>();
+  #lastDir: Path = ROOT;
   readonly #contents: { -readonly [K in keyof Extract<Content, { in: "layer" }>]: Extract<Content, { in: "layer" }>[K] }[] = [];
   #file: Extract<Entry, { kind: "file" }> | undefined;
   #hash: ReturnType<typeof createHash> | undefined;
   #digest: Digest | undefined;
   repeated = 0;
+  orphans = 0;
 
   member(member: TarMember): void {
     const path = memberPath(member.path);
     if (path === undefined) throw new Failure("TAR", `${printable(member.path)}: a name with a ".." part`);
     this.#file = undefined;
+    const dir = parentOf(path);
+    if (dir !== this.#lastDir && dir !== ROOT) {
+      if (this.#seen.has(dir)) this.#lastDir = dir;
+      else this.orphans++;
+    }
     if (path.includes("/.wh.") && this.#marker(path, member)) return;
     if (this.#seen.has(path)) this.repeated++;
     else this.#seen.add(path);
