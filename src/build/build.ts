@@ -3,7 +3,7 @@ import { parseDockerfile } from "../dockerfile/parse.ts";
 import { toProgram } from "../dockerfile/program.ts";
 import { type Assembled, assemble } from "../image/assemble.ts";
 import { Failure, Failures } from "../kit/error.ts";
-import { hostPlatform, type Platform } from "../oci/platform.ts";
+import { hostPlatform } from "../oci/platform.ts";
 import { familiarName, withDefaultTag } from "../oci/reference.ts";
 import type { ContentStore } from "../store/face.ts";
 import type { Task } from "../task/task.ts";
@@ -13,7 +13,7 @@ import type { BuildGraph } from "./graph.ts";
 import { localImages } from "./images.ts";
 import { type Inlet, openInlet } from "./inlet.ts";
 import { deliver } from "./output.ts";
-import { plan } from "./plan/plan.ts";
+import { type Platforms, plan } from "./plan/plan.ts";
 import type { BuildRequest } from "./request.ts";
 import { check } from "./review.ts";
 import { openShelf, type Shelf } from "./shelf.ts";
@@ -34,19 +34,24 @@ export interface BuildResult {
 export interface Opened {
   readonly inlet: Inlet;
   readonly program: Program;
-  readonly platforms: { readonly target: Platform; readonly build: Platform };
+  readonly platforms: Platforms;
 }
 
 /** Reads the Dockerfile of a request and everything in it that can be said without images. Throws SYNTAX (all of them), NOT_FOUND, CONTEXT. */
 export async function open(request: BuildRequest, store: () => Promise<ContentStore>, task: Task): Promise<Opened> {
   const inlet = await openInlet(request, store, task);
-  const id = "internal/dockerfile";
-  task.emit({ type: "step", id, label: `[internal] load build definition from ${inlet.name}`, state: "started" });
+  const told = { type: "step", id: "internal/dockerfile", label: `[internal] load build definition from ${inlet.name}` } as const;
+  task.emit({ ...told, state: "started" });
   const syntax = parseDockerfile(inlet.dockerfile, inlet.name);
   const program = toProgram(syntax);
   const [first, ...rest] = [...new Set([...syntax.errors, ...program.errors])];
-  if (first) throw rest.length === 0 ? first : new Failures([first, ...rest]);
-  task.emit({ type: "step", id, label: `[internal] load build definition from ${inlet.name}`, state: "done" });
+  if (first) {
+    await inlet[Symbol.asyncDispose]();
+    throw rest.length === 0 ? first : new Failures([first, ...rest]);
+  }
+  for (const warning of syntax.warnings)
+    if (warning.rule === undefined) task.emit({ type: "note", text: `line ${warning.line}: ${warning.message}` });
+  task.emit({ ...told, state: "done" });
   const build = hostPlatform();
   return { inlet, program, platforms: { build, target: request.platform ?? build } };
 }
@@ -59,8 +64,8 @@ export async function build(request: BuildRequest, store: ContentStore, task: Ta
   const opened = await open(request, async () => store, task);
   const { inlet, program, platforms } = opened;
   try {
-    check(program, request, platforms, inlet, task);
     const graph = await plan(program, request, platforms, localImages(store, task));
+    check(program, request, platforms, inlet, graph, task);
     using shelf = openShelf(store, task);
     const built = await solve(graph, tools(store, shelf, request, inlet, task), (input) => inlet.open(input), program.syntax.lines);
     if (task.signal.aborted) throw new Failure("INTERRUPTED", "the build was interrupted");

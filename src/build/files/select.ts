@@ -127,7 +127,7 @@ function expand(tree: Tree, pattern: string): Path[] {
   const before = toPath(parts.slice(0, first).join("/"));
   const start = tree.resolve(before);
   // A wildcard may match nothing, but the folder it stands in must be there.
-  if (start === undefined || (start !== ROOT && tree.get(start) === undefined)) {
+  if (start === undefined || (start !== ROOT && tree.get(start)?.kind !== "dir")) {
     throw new Failure("NOT_FOUND", `lstat ${printable(before)}: no such file or directory`);
   }
   let found: Path[] = [start];

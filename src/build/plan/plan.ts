@@ -17,6 +17,12 @@ import { located } from "./located.ts";
 import { planRun } from "./run.ts";
 import { type OpenStep, StageState } from "./state.ts";
 
+/** The platform to build for, and the one that we build on. */
+export interface Platforms {
+  readonly target: Platform;
+  readonly build: Platform;
+}
+
 /** How the planner learns what a base image is: its configuration decides how variables expand. */
 export interface FindImage {
   image(name: string, platform: Platform, context: NamedContext | undefined): Promise<{ readonly image: Image; readonly name: string }>;
@@ -25,12 +31,7 @@ export interface FindImage {
 const PATH_LINE = `PATH=${DEFAULT_PATH}`;
 
 /** Plans the target and every stage it needs. Asks for images, and does nothing else that waits. Throws PLAN, EXPANSION, NOT_FOUND. */
-export async function plan(
-  program: Program,
-  request: BuildRequest,
-  platforms: { readonly target: Platform; readonly build: Platform },
-  find: FindImage,
-): Promise<BuildGraph> {
+export async function plan(program: Program, request: BuildRequest, platforms: Platforms, find: FindImage): Promise<BuildGraph> {
   const planner = new Planner(program, request, platforms, find);
   const target = targetOf(program, request.target);
   const stages = new Map<number, StagePlan>();
@@ -66,18 +67,13 @@ function stageNamed(program: Program, name: string, before = program.stages.leng
 class Planner {
   readonly #program: Program;
   readonly #request: BuildRequest;
-  readonly #platforms: { readonly target: Platform; readonly build: Platform };
+  readonly #platforms: Platforms;
   readonly #find: FindImage;
   readonly #globals: GlobalScope;
   readonly #stages = new Map<number, Promise<StagePlan>>();
   readonly #scopes = new Map<number, StageScope>();
 
-  constructor(
-    program: Program,
-    request: BuildRequest,
-    platforms: { readonly target: Platform; readonly build: Platform },
-    find: FindImage,
-  ) {
+  constructor(program: Program, request: BuildRequest, platforms: Platforms, find: FindImage) {
     this.#program = program;
     this.#request = request;
     this.#platforms = platforms;
