@@ -53,7 +53,7 @@ async function intoFile(path: string, write: (sink: Sink) => Promise<void>): Pro
 }
 
 async function intoStream(stream: Writable, write: (sink: Sink) => Promise<void>): Promise<void> {
-  // A failed write reports to its callback and to listeners; without one the process would end.
+  // A failed write reports to its callback and, later, to listeners; without one the process would end. A broken stream keeps it.
   const ignore = () => {};
   stream.on("error", ignore);
   try {
@@ -63,12 +63,10 @@ async function intoStream(stream: Writable, write: (sink: Sink) => Promise<void>
           stream.write(chunk, (error) => (error ? fail(error) : done()));
         }),
     );
+    stream.off("error", ignore);
   } catch (error) {
     const closed = ["EPIPE", "ERR_STREAM_DESTROYED", "ERR_STREAM_WRITE_AFTER_END"].includes(errnoOf(error) ?? "");
     if (closed) throw new Failure("STORAGE", "could not write to standard output: the reader has closed it", { cause: error });
     throw storageFailure(error, "could not write to", "standard output");
-  } finally {
-    // An error may still be on its way to the listeners.
-    setImmediate(() => stream.off("error", ignore));
   }
 }

@@ -231,12 +231,12 @@ test("M12: a configuration or layer whose name lies about its digest is DIGEST",
   const old = oldDocker(sample, ["a"]);
   const lie = `${"a".repeat(64)}.json`;
   const members = old.map(([path, value], n): [string, SampleMember] => [n === 0 ? lie : path, value]);
-  const text = (old.at(-1)?.[1] as string).replace(/[0-9a-f]{64}\.json/, lie);
+  const text = String(old.at(-1)?.[1]).replace(/[0-9a-f]{64}\.json/, lie);
   await refused(loadMembers(replaced(members, "manifest.json", text)), "DIGEST", /has the digest sha256:/);
   const layer = `blobs/sha256/${"b".repeat(64)}`;
   const renamed = old.map(([path, value], n): [string, SampleMember] => [n === 1 ? layer : path, value]);
   await refused(
-    loadMembers(replaced(renamed, "manifest.json", (old.at(-1)?.[1] as string).replace(/0{64}\/layer\.tar/, layer))),
+    loadMembers(replaced(renamed, "manifest.json", String(old.at(-1)?.[1]).replace(/0{64}\/layer\.tar/, layer))),
     "DIGEST",
     /the layer blobs/,
   );
