@@ -41,7 +41,6 @@ export function check(program: Program, request: BuildRequest, platforms: Platfo
       rule: rule.name,
       level: failure ? "error" : "warning",
       message,
-      detail: rule.description,
       ...(url === "" ? {} : { url }),
       source: span,
     });

@@ -13,7 +13,16 @@ export async function answer(call: Invocation, request: BuildRequest, asked: str
     await printValue(call, request, renderer);
     return 0;
   }
-  throw new Failure("UNSUPPORTED", `build --call ${printable(asked)} is being written`);
+  const [method = "", ...options] = asked.split(",");
+  const json = options.includes("format=json");
+  if (options.some((option) => option !== "format=json" && option !== "format=text")) {
+    throw new Failure("USAGE", `--call ${printable(asked)}: only format=json and format=text are known`);
+  }
+  const { ask } = await import("../../build/ask.ts");
+  const task = createTask(renderer.listener, call.signal);
+  const { text, failed } = await ask(method, json, request, call.store, task);
+  call.out(text);
+  return failed ? 1 : 0;
 }
 
 /** `--print`: one of the values a build goes through, as JSON on standard output. Throws USAGE, and what a build throws. */
