@@ -12,11 +12,14 @@ export function judge(word: string | undefined, problem: (value: string) => stri
   if (found !== undefined) throw new Mistake(found, hint);
 }
 
+/** The largest id that container runtimes take. */
+const MOST_ID = 2_147_483_647;
+
 /** What is wrong with the ids in a value like `1000:1000`, or undefined. Names are looked up when the image is built. */
 export function ownerProblem(value: string): string | undefined {
   for (const id of value.split(":")) {
-    if (/^[-+]?\d+$/.test(id) && !(Number(id) >= 0 && Number(id) < 4_294_967_295 && !Object.is(Number(id), -0))) {
-      return `invalid user or group id ${id}: ids are 0 to 4294967294`;
+    if (/^[-+]?\d+$/.test(id) && !(Number(id) >= 0 && Number(id) <= MOST_ID)) {
+      return `invalid user or group id ${id}: uids and gids must be in range 0-${MOST_ID}`;
     }
   }
   return undefined;
