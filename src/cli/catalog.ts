@@ -1,12 +1,12 @@
+import { parseConfig, parseIndex, parseManifest } from "../image/documents.ts";
 import { Failure } from "../kit/error.ts";
 import { LIMITS } from "../kit/limit.ts";
 import { printable } from "../kit/printable.ts";
 import type { ImageConfig } from "../oci/config.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
-import { type Digest, digestOf, hexOf, isDigest } from "../oci/digest.ts";
-import type { Index, Manifest } from "../oci/manifest.ts";
+import { type Digest, hexOf, isDigest } from "../oci/digest.ts";
 import { isIndexType } from "../oci/media-type.ts";
-import { hostPlatform, matchesPlatform, type Platform } from "../oci/platform.ts";
+import { formatPlatform, hostPlatform, matchesPlatform, type Platform } from "../oci/platform.ts";
 import { familiarName, formatReference, parseReference, type Reference, withDefaultTag } from "../oci/reference.ts";
 import type { ContentStore, NameRecord } from "../store/face.ts";
 
@@ -63,7 +63,7 @@ export async function readCatalog(store: ContentStore): Promise<Catalog> {
   for (const { root, names, at } of groups.values()) {
     names.sort((a, b) => (formatReference(a.name) < formatReference(b.name) ? -1 : 1));
     try {
-      images.push({ ...(await readImage(store, root)), names, at });
+      images.push({ ...readImage(store, root), names, at });
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       damaged.push({ root, names, why: error.message });
@@ -78,45 +78,37 @@ export function createdOf(image: StoredImage): number {
   return Date.parse(image.config.created ?? "") || 0;
 }
 
-/** The manifest for one platform behind a root, and its config. Throws NOT_FOUND, DIGEST, MANIFEST. */
-export async function readImage(
+/**
+ * The manifest behind a root, and its config: the one for `platform`, which must be there; without it the host's, else the first
+ * that the store has. Throws NOT_FOUND, DIGEST, MANIFEST, LIMIT.
+ */
+export function readImage(
   store: ContentStore,
   root: Descriptor,
-  platform: Platform = hostPlatform(),
-): Promise<Pick<StoredImage, "id" | "root" | "manifest" | "config" | "layers">> {
+  platform?: Platform,
+): Pick<StoredImage, "id" | "root" | "manifest" | "config" | "layers"> {
   let manifest = root;
   for (let depth = 0; isIndexType(manifest.mediaType); depth++) {
     if (depth >= LIMITS.indexDepth)
       throw new Failure("LIMIT", `index ${root.digest}: more than ${LIMITS.indexDepth} indexes inside one another`);
-    const { manifests } = await readJson<Index>(store, manifest, LIMITS.manifestBytes);
-    const real = manifests.filter((one) => one.platform?.os !== "unknown");
-    const fit = real.find((one) => one.platform && matchesPlatform(platform, one.platform)) ?? real[0];
-    if (!fit) throw new Failure("MANIFEST", `index ${manifest.digest}: it holds no image`);
+    const { manifests } = parseIndex(store.readDocument(manifest), manifest.digest);
+    const real = manifests.filter((one) => one.platform?.os !== "unknown" && one.annotations?.["vnd.docker.reference.type"] === undefined);
+    const wanted = platform ?? hostPlatform();
+    const fit =
+      real.find((one) => one.platform && matchesPlatform(wanted, one.platform)) ??
+      (platform ? undefined : (real.find((one) => store.sizeOf(one.digest) !== undefined) ?? real[0]));
+    if (!fit) {
+      const what = platform ? `no match for platform ${formatPlatform(platform)} in manifest: not found` : "it holds no image";
+      throw new Failure(platform ? "NOT_FOUND" : "MANIFEST", `${manifest.digest}: ${what}`);
+    }
     manifest = fit;
   }
-  const { config, layers } = await readJson<Manifest>(store, manifest, LIMITS.manifestBytes);
-  return { id: config.digest, root, manifest, config: await readJson<ImageConfig>(store, config, LIMITS.configBytes), layers };
-}
-
-/** A document of the store, checked against its digest. `most` is bytes. */
-export async function readBytes(store: ContentStore, what: Descriptor, most: number): Promise<Buffer> {
-  if (!isDigest(what.digest)) throw new Failure("MANIFEST", "a descriptor has no sha256 digest");
-  await using bytes = await store.open(what);
-  if (bytes.size > most) throw new Failure("LIMIT", `${what.digest}: ${bytes.size} bytes is more than ${most}`);
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of bytes.read()) chunks.push(Uint8Array.from(chunk));
-  const whole = Buffer.concat(chunks);
-  if (digestOf(whole) !== what.digest) throw new Failure("DIGEST", `${what.digest}: the bytes in the store have another digest`);
-  return whole;
-}
-
-async function readJson<T>(store: ContentStore, what: Descriptor, most: number): Promise<T> {
-  try {
-    return JSON.parse((await readBytes(store, what, most)).toString("utf8")) as T;
-  } catch (error) {
-    if (error instanceof Failure) throw error;
-    throw new Failure("MANIFEST", `${what.digest}: not a JSON document`, { cause: error });
+  const { config, layers } = parseManifest(store.readDocument(manifest), manifest.digest);
+  const read = parseConfig(store.readDocument(config), config.digest);
+  if (platform && manifest === root && !matchesPlatform(platform, read)) {
+    throw new Failure("NOT_FOUND", `image is for ${formatPlatform(read)}, not for ${formatPlatform(platform)}`);
   }
+  return { id: config.digest, root, manifest, config: read, layers };
 }
 
 function find(images: readonly StoredImage[], text: string): Found | undefined {
@@ -164,5 +156,5 @@ function sameRepository(a: Reference, b: Reference): boolean {
 export function noSuchImage(text: string): Failure {
   const name = readName(text);
   const shown = name ? familiarName(withDefaultTag(name)) : text === "scratch" ? "scratch:latest" : printable(text);
-  return new Failure("NOT_FOUND", `No such image: ${shown}`);
+  return new Failure("NOT_FOUND", `No such image: ${shown}`, { hint: "`nought images` shows what there is." });
 }

@@ -36,6 +36,7 @@ export const CODES = {
     cure: "Remove it, or exclude it in .dockerignore.",
   },
   CHANGED: { exit: 1, title: "A file changed while it was being read.", cure: "Stop what writes to it and build again." },
+  CONFLICT: { exit: 1, title: "Something is still in use under another name.", cure: "Remove the other names first, or force it." },
   RESERVED: { exit: 1, title: "`scratch` is a reserved name.", cure: "Choose another name; `FROM scratch` alone starts from nothing." },
   REFERENCE: { exit: 2, title: "An image name is not well formed.", cure: "Names are [registry/]path[:tag][@digest], in lower case." },
   TAR: {

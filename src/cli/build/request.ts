@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { createReadStream, existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { BuildRequest, ContextSource, NamedContext } from "../../build/request.ts";
 import { Failure } from "../../kit/error.ts";
@@ -8,6 +8,7 @@ import { parseReference, type Reference, withDefaultTag } from "../../oci/refere
 import { createTask } from "../../task/task.ts";
 import type { Invocation } from "../command.ts";
 import { type ContextWord, readContext, readNamedContext } from "./contexts.ts";
+import { download } from "./download.ts";
 import { readEpoch } from "./epoch.ts";
 import { type ReadOutput, readOutput } from "./outputs.ts";
 import { readAnnotations, readPairs } from "./pairs.ts";
@@ -152,20 +153,11 @@ async function spool(call: Invocation): Promise<string> {
 }
 
 async function fetchContext(call: Invocation, url: string): Promise<Incoming> {
-  const [{ fetchUrl }, { createReadStream, createWriteStream }] = await Promise.all([import("../../net/fetch.ts"), import("node:fs")]);
   const path = await spool(call);
-  const file = createWriteStream(path, { flags: "wx", mode: 0o600 });
-  const write = (chunk: Uint8Array) =>
-    new Promise<void>((resolve, reject) => {
-      file.write(chunk, (error) => (error ? reject(error) : resolve()));
-    });
-  await fetchUrl(
+  await download(
     url,
-    { write },
-    {},
+    path,
     createTask(() => {}, call.signal),
   );
-  await new Promise<void>((resolve) => file.end(resolve));
-  const came = await takeIn(createReadStream(path), async () => `${path}.tar`);
-  return came;
+  return takeIn(createReadStream(path), async () => `${path}.tar`);
 }

@@ -31,8 +31,7 @@ export async function run(call: Invocation): Promise<void> {
   const found = (await readCatalog(store)).find(args[0] as string)?.image;
   if (!found) throw noSuchImage(args[0] as string);
   const platform = flags.string("platform");
-  const image: StoredImage =
-    platform === undefined ? found : { ...found, ...(await readImage(store, found.root, parsePlatform(platform))) };
+  const image: StoredImage = platform === undefined ? found : { ...found, ...readImage(store, found.root, parsePlatform(platform)) };
   const sizes = new LayerSizes(store);
   const rows = rowsOf(image, await sizes.layersOf(image), { human: flags.bool("human"), whole: flags.bool("no-trunc") });
   sizes.save();

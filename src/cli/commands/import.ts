@@ -1,6 +1,131 @@
+import { createReadStream, statSync } from "node:fs";
+import { plan } from "../../build/plan/plan.ts";
+import { parseDockerfile } from "../../dockerfile/parse.ts";
+import { toProgram } from "../../dockerfile/program.ts";
+import { assemble } from "../../image/assemble.ts";
+import { decodeIndex } from "../../image/index.ts";
 import { Failure } from "../../kit/error.ts";
+import { printable } from "../../kit/printable.ts";
+import type { ContainerConfig } from "../../oci/config.ts";
+import { hostPlatform, type Platform, parsePlatform } from "../../oci/platform.ts";
+import { parseReference, withDefaultTag } from "../../oci/reference.ts";
+import { nameImage } from "../../store/name-image.ts";
+import { createTask, type Task } from "../../task/task.ts";
+import { download } from "../build/download.ts";
+import { readEpoch } from "../build/epoch.ts";
+import { standardInput } from "../build/stdin.ts";
 import type { Invocation } from "../command.ts";
+import { barsFor } from "../render/bars.ts";
 
-export async function run(call: Invocation): Promise<number> {
-  throw new Failure("UNSUPPORTED", `nought ${call.path} is being written`);
+const CHANGES = new Set([
+  "CMD",
+  "ENTRYPOINT",
+  "ENV",
+  "EXPOSE",
+  "HEALTHCHECK",
+  "LABEL",
+  "ONBUILD",
+  "STOPSIGNAL",
+  "USER",
+  "VOLUME",
+  "WORKDIR",
+]);
+
+/** `nought import`: the tar of a file system becomes an image of one layer. Prints its ID. */
+export async function run(call: Invocation): Promise<void> {
+  const { flags, args } = call;
+  const [source = "", target] = args;
+  const name = target === undefined ? undefined : withDefaultTag(parseReference(target));
+  const platform = flags.given("platform") ? parsePlatform(flags.string("platform") as string) : hostPlatform();
+  const config = await changed(flags.list("change"), platform);
+  const bars = barsFor(call.env, false);
+  const task = createTask(bars.listener, call.signal);
+  const store = await call.store();
+  try {
+    const [{ takeLayer }, bytes] = await Promise.all([import("../../place/take-layer.ts"), open(source, call, task)]);
+    const taken = await takeLayer(store, bytes, undefined, undefined, undefined, task);
+    const blob = { mediaType: taken.mediaType, digest: taken.digest, size: taken.size };
+    store.noteBlob(taken.diffId, blob);
+    const epoch = await readEpoch(undefined, undefined, call.env["SOURCE_DATE_EPOCH"], { kind: "none" });
+    const index = await store.readIndex(taken.diffId);
+    const times = (index && decodeIndex(index)?.draft.map((entry) => entry.mtime)) ?? [];
+    const newest = times.reduce((latest, one) => Math.max(latest, Math.floor(one)), 0);
+    const created = new Date((epoch ?? newest) * 1000).toISOString().replace(".000Z", "Z");
+    const { architecture, os, variant } = platform;
+    const assembled = assemble(
+      [{ diffId: taken.diffId, blob }],
+      {
+        created,
+        architecture,
+        ...(variant === undefined ? {} : { variant }),
+        os,
+        config,
+        rootfs: { type: "layers", diff_ids: [taken.diffId] },
+        history: [{ created, comment: flags.string("message") || "Imported from -" }],
+      },
+      {},
+    );
+    await store.putMany([assembled.configBytes, assembled.manifestBytes]);
+    const root = assembled.image.descriptor;
+    if (name) await nameImage(store, name, root, task);
+    else await store.keep(root);
+    await store.flush();
+    bars.finish();
+    call.out(`${assembled.image.configDescriptor.digest}\n`);
+  } finally {
+    bars.finish();
+  }
+}
+
+/** The config that `-c` instructions make, planned as those of a Dockerfile FROM scratch are. Throws SYNTAX, USAGE. */
+async function changed(changes: readonly string[], platform: Platform): Promise<ContainerConfig> {
+  if (changes.length === 0) return {};
+  for (const change of changes) {
+    const word = /^\s*(\S*)/.exec(change)?.[1] ?? "";
+    if (!CHANGES.has(word.toUpperCase())) throw new Failure("USAGE", `${printable(word)} is not a valid change command`, { exit: 1 });
+    if (/[\r\n]/.test(change)) throw new Failure("USAGE", `-c ${printable(change)}: one instruction, on one line`, { exit: 1 });
+  }
+  const program = toProgram(parseDockerfile(["FROM scratch", ...changes].join("\n"), "--change"));
+  const [wrong] = program.errors;
+  if (wrong) throw wrong;
+  const none = { context: { kind: "none" }, dockerfile: { kind: "text", text: "" } } as const;
+  const nothing = {
+    names: [],
+    buildArgs: {},
+    labels: {},
+    annotations: {},
+    contexts: {},
+    noCacheFilter: [],
+    addHosts: [],
+    secrets: [],
+    ssh: [],
+    outputs: [],
+  };
+  const graph = await plan(
+    program,
+    { ...none, ...nothing, noCache: false, pull: false },
+    { target: platform, build: platform },
+    { image: never },
+  );
+  const { Env = [], ...config } = graph.stages.get(0)?.config ?? {};
+  // FROM scratch gives a PATH, which an imported file system has of itself or not at all.
+  const given = changes.some((one) => /\bPATH\b/.test(one)) ? Env : Env.filter((one) => !one.startsWith("PATH="));
+  return given.length > 0 ? { ...config, Env: given } : config;
+}
+
+async function never(): Promise<never> {
+  throw new Failure("USAGE", "-c cannot name images");
+}
+
+async function open(source: string, call: Invocation, task: Task): Promise<AsyncIterable<Buffer>> {
+  if (source === "-") return standardInput(call.signal);
+  if (/^https?:\/\//i.test(source)) {
+    const path = await (await call.store()).temporary();
+    await download(source, path, task);
+    return createReadStream(path, { highWaterMark: 1 << 20 });
+  }
+  const facts = statSync(source, { throwIfNoEntry: false });
+  if (!facts) throw new Failure("NOT_FOUND", `open ${printable(source)}: no such file or directory`);
+  if (facts.isDirectory()) throw new Failure("NOT_FOUND", `${printable(source)} is a folder, not a tar archive`);
+  return createReadStream(source, { highWaterMark: 1 << 20 });
 }

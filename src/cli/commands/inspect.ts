@@ -30,8 +30,7 @@ export async function run(call: Invocation): Promise<number> {
       missing.push(type === "image" ? noSuchImage(text).message : `No such object: ${printable(text)}`);
       continue;
     }
-    const image: StoredImage =
-      platform === undefined ? found : { ...found, ...(await readImage(store, found.root, parsePlatform(platform))) };
+    const image: StoredImage = platform === undefined ? found : { ...found, ...readImage(store, found.root, parsePlatform(platform)) };
     const { row, json } = inspectImage(image, await sizes.imageSize(image));
     if (template) call.out(`${template.execute(row).split("\n").map(printableLine).join("\n")}\n`);
     else if (format === "json") call.out(`${goJson(row)}\n`);

@@ -43,7 +43,7 @@ async function remove(call: Invocation, store: ContentStore, catalog: Catalog, f
   const repositories = new Set(names.map((one) => familiarRepository(one.name)));
   if (!name && repositories.size > 1 && !force) {
     throw new Failure(
-      "NOT_FOUND",
+      "CONFLICT",
       `conflict: unable to delete ${hexOf(image.id).slice(0, 12)} (must be forced) - image is referenced in multiple repositories`,
       { hint: "Remove its names one by one, or give -f." },
     );

@@ -8,6 +8,7 @@ import { renderFailure } from "./failure.ts";
  * for; an abort after a signal says so; anything else is a bug of ours.
  */
 export function report(error: unknown, how: { readonly signalExit: number | undefined; readonly debug: boolean }): number {
+  if (brokenPipe(error)) return 141;
   const stack = how.debug && error instanceof Error ? `${trace(error)}\n` : "";
   if (how.signalExit !== undefined && !(error instanceof Failure && error.code !== "INTERRUPTED")) {
     writeError(`${stack}ERROR: interrupted\n`);
@@ -23,6 +24,12 @@ export function report(error: unknown, how: { readonly signalExit: number | unde
       "This is a mistake in nought, not yours. Please report it with the command and the output of the same with NOUGHT_DEBUG=1.\n",
   );
   return 70;
+}
+
+/** Whether the reader of standard output went away, however deep that lies. */
+function brokenPipe(error: unknown): boolean {
+  for (let one = error; one instanceof Error; one = one.cause) if ((one as NodeJS.ErrnoException).code === "EPIPE") return true;
+  return false;
 }
 
 function trace(error: Error): string {
