@@ -69,11 +69,14 @@ test("no path of a developer's machine and no host of a package registry stands 
   assert.ok(!read("package-lock.json").includes('"resolved"'), "the lock file names where packages were fetched: see .npmrc");
 });
 
-test("no line of src is longer than 140 characters", { todo: "until everybody has formatted" }, () => {
+/** Sentences in strings stay in one piece. */
+const withoutStrings = (line: string) => line.replaceAll(/(["'`])(?:\\.|(?!\1).)*\1/g, '""');
+
+test("no line of src is longer than 140 characters, strings aside", { todo: "until everybody has formatted" }, () => {
   const long = sources.flatMap((file) =>
     read(file)
       .split("\n")
-      .flatMap((line, at) => (line.length > 140 ? [`${file}:${at + 1}: ${line.length}`] : [])),
+      .flatMap((line, at) => (line.length > 140 && withoutStrings(line).length > 140 ? [`${file}:${at + 1}: ${line.length}`] : [])),
   );
   assert.deepEqual(long, []);
 });
