@@ -61,6 +61,9 @@ function rowOf(json: Json): Row {
     ...UNSET_CONFIG,
     ...config,
     ...Object.fromEntries(["Cmd", "Entrypoint", "Env", "OnBuild"].filter((key) => config[key] === null).map((key) => [key, NO_LIST])),
+    ...Object.fromEntries(
+      ["ExposedPorts", "Volumes"].filter((key) => config[key] != null).map((key) => [key, emptyStructs(config[key] as Json)]),
+    ),
     ...Object.fromEntries(["Labels", "Volumes"].filter((key) => config[key] === null).map((key) => [key, NO_MAP])),
   };
   const rootfs = json["RootFS"] as Json;
@@ -78,4 +81,9 @@ function rowOf(json: Json): Row {
     },
     json,
   );
+}
+
+/** Sets are maps to empty structs in Go, which print as `{}`. */
+function emptyStructs(set: Json): Json {
+  return Object.fromEntries(Object.keys(set).map((key) => [key, new Row("struct", "struct {}", {})]));
 }

@@ -2,7 +2,7 @@ import { Failure } from "../../kit/error.ts";
 import { printable } from "../../kit/printable.ts";
 import { FUNCTIONS, type TemplateFunction } from "./functions.ts";
 import { lineOf, quote, TemplateSyntaxError } from "./lex.ts";
-import { type Control, type Node, type Operand, type Pipeline, parseTemplate } from "./parse.ts";
+import { type Command, type Control, type Node, type Operand, type Pipeline, parseTemplate } from "./parse.ts";
 import { fieldOf, isMap, Nil, Row, show, truth, typeName } from "./value.ts";
 
 export interface Template {
@@ -117,9 +117,9 @@ class Run {
     return value;
   }
 
-  #command(command: readonly [Operand, ...Operand[]], dot: unknown, piped: readonly unknown[]): unknown {
-    const [first, ...rest] = command;
-    if (first.kind === "function") return this.#call(first, rest, dot, piped);
+  #command({ operands, source }: Command, dot: unknown, piped: readonly unknown[]): unknown {
+    const [first, ...rest] = operands;
+    if (first.kind === "function") return this.#call(first, rest, dot, piped, source);
     if (rest.length > 0 || piped.length > 0) {
       const name = first.kind === "field" ? (first.names.at(-1) ?? "") : first.source;
       this.#fail(
@@ -132,7 +132,13 @@ class Run {
     return this.#operand(first, dot);
   }
 
-  #call(node: Operand & { readonly kind: "function" }, operands: readonly Operand[], dot: unknown, piped: readonly unknown[]): unknown {
+  #call(
+    node: Operand & { readonly kind: "function" },
+    operands: readonly Operand[],
+    dot: unknown,
+    piped: readonly unknown[],
+    source = node.source,
+  ): unknown {
     const { name } = node;
     const found = this.#known(name) as TemplateFunction;
     const total = operands.length + piped.length;
@@ -150,7 +156,7 @@ class Run {
       return found.call(...args, ...piped);
     } catch (error) {
       if (error instanceof Failure) throw error;
-      return this.#fail(node, `error calling ${name}: ${printable((error as Error).message)}`);
+      return this.#fail({ at: node.at, source }, `error calling ${name}: ${printable((error as Error).message)}`);
     }
   }
 
@@ -226,7 +232,7 @@ class Run {
   #fail(node: { readonly at: number; readonly source: string }, message: string): never {
     const line = lineOf(this.#source, node.at);
     const column = node.at - (this.#source.lastIndexOf("\n", node.at - 1) + 1);
-    const source = printable(node.source.length > 20 ? `${node.source.slice(0, 20)}...` : node.source);
+    const source = printable(node.source.length > 200 ? `${node.source.slice(0, 200)}...` : node.source);
     throw new Failure("USAGE", `template parsing error: template: :${line}:${column}: executing "" at <${source}>: ${message}`, EXIT);
   }
 }

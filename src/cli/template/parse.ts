@@ -21,7 +21,13 @@ export interface Pipeline extends Placed {
   readonly declares: readonly string[];
   /** `$x = …` rather than `$x := …`. */
   readonly assigns: boolean;
-  readonly commands: readonly (readonly [Operand, ...Operand[]])[];
+  readonly commands: readonly Command[];
+}
+
+/** A function with its operands, or one operand alone. `source` is its text, for messages. */
+export interface Command {
+  readonly operands: readonly [Operand, ...Operand[]];
+  readonly source: string;
 }
 
 export interface Control {
@@ -138,9 +144,10 @@ class Reader {
     if (depth > DEPTH) throw this.#fail("template nests too deeply");
     const first = this.#at;
     const { declares, assigns } = this.#declaration(two);
-    const commands: [Operand, ...Operand[]][] = [];
+    const commands: Command[] = [];
     for (;;) {
       this.#skip();
+      const start = this.#at;
       const operands: Operand[] = [];
       for (let token = this.#peek(); token && !isEnd(token); token = this.#peek()) {
         operands.push(this.#operand(depth));
@@ -152,7 +159,7 @@ class Reader {
       if (commands.length > 0 && (operands[0] as Operand).kind !== "function" && operands[0]?.kind === "literal") {
         throw this.#fail(`non executable command in pipeline stage ${commands.length + 1}`);
       }
-      commands.push(operands as [Operand, ...Operand[]]);
+      commands.push({ operands: operands as [Operand, ...Operand[]], source: this.#text(start) });
       if (this.#peek()?.text !== "|" || this.#peek()?.kind !== "symbol") break;
       this.#at++;
     }
