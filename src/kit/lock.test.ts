@@ -101,6 +101,19 @@ test("S19: a living holder is waited for, with a message, and named when the tim
   assert.deepEqual(readdirSync(dir), ["held"]);
 });
 
+test("a lock whose file could not be removed does not block its own process", async () => {
+  const dir = fresh();
+  const lock = await acquireLock(dir);
+  const [token = ""] = readdirSync(join(dir, "held"));
+  rmSync(join(dir, "held", token));
+  mkdirSync(join(dir, "held", token));
+  lock.release();
+  rmSync(join(dir, "held", token), { recursive: true });
+  writeFileSync(join(dir, "held", token), "");
+  (await acquireLock(dir, { timeoutMs: 100 })).release();
+  assert.deepEqual(readdirSync(dir), []);
+});
+
 test("a lock that no nought made is not broken, and the message says which file it is", async () => {
   const dir = fresh();
   plant(dir, "something\u001b[2J");

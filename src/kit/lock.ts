@@ -18,6 +18,9 @@ export interface Lock extends Disposable {
   release(): void;
 }
 
+/** Tokens of locks that were released here but whose files could not be removed. */
+const givenBack = new Set<string>();
+
 /**
  * A lock between processes that dies with its holder. `folder` must exist; the lock is the folder `held` in it, holding one
  * empty file named after the holder. Taking it is a rename of a prepared folder onto `held`, which rename(2) performs only
@@ -41,7 +44,12 @@ export async function acquireLock(folder: string, options: LockOptions = {}): Pr
   const release = () => {
     if (!mine) return;
     mine = false;
-    quietly(() => unlinkSync(join(held, token)));
+    try {
+      unlinkSync(join(held, token));
+    } catch {
+      // The disk refuses; at least this process must not wait for itself.
+      givenBack.add(token);
+    }
     // From here on anybody may rename his folder onto the empty one; then it is not empty and stays.
     quietly(() => rmdirSync(held));
   };
@@ -65,7 +73,7 @@ async function waitFor(held: string, claim: string, options: LockOptions): Promi
     const [name] = list(held);
     if (name === undefined) continue;
     const who = makerOf(name);
-    if (who && livenessOf(who) === "dead") {
+    if (givenBack.has(name) || (who && livenessOf(who) === "dead")) {
       quietly(() => unlinkSync(join(held, name)));
       continue;
     }

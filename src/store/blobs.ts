@@ -1,8 +1,9 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
+import { closeSync, fstatSync, readFileSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { quietly, syncDirectory } from "../kit/atomic.ts";
 import { Failure } from "../kit/error.ts";
 import { printable } from "../kit/printable.ts";
+import { openToRead } from "../kit/read-file.ts";
 import { errnoOf, storageFailure } from "../kit/storage-failure.ts";
 import { type Digest, digestOf, hasher, hexOf } from "../oci/digest.ts";
 import type { BlobWriter } from "./face.ts";
@@ -53,7 +54,7 @@ export function createBlobs(layout: Layout, session: Session): Blobs {
     const path = pathOf(digest);
     for (const again of [true, false]) {
       try {
-        const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+        const fd = openToRead(path);
         if (fstatSync(fd).isFile()) return fd;
         closeSync(fd);
         throw new Failure("STORAGE", `${printable(path)} is not a file`);

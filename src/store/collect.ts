@@ -1,9 +1,10 @@
-import { closeSync, lstatSync, readdirSync, readSync, renameSync, rmSync, unlinkSync } from "node:fs";
+import { closeSync, lstatSync, readdirSync, renameSync, rmSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { quietly } from "../kit/atomic.ts";
 import { Failure } from "../kit/error.ts";
 import { acquireLock, type LockOptions, sweepClaims } from "../kit/lock.ts";
 import { printable } from "../kit/printable.ts";
+import { readFully } from "../kit/read-file.ts";
 import { errnoOf, orStorageFailure, storageFailure } from "../kit/storage-failure.ts";
 import { type Digest, digestFromHex, hexOf } from "../oci/digest.ts";
 import { MEDIA } from "../oci/media-type.ts";
@@ -90,7 +91,7 @@ function startsAsJson(blobs: Blobs, digest: Digest): boolean {
     const fd = blobs.openFile(digest);
     try {
       const first = Buffer.alloc(1);
-      return readSync(fd, first, 0, 1, 0) === 1 && first[0] === 0x7b;
+      return readFully(fd, first, 0) === 1 && first[0] === 0x7b;
     } finally {
       closeSync(fd);
     }

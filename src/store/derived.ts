@@ -1,14 +1,17 @@
 import { hash } from "node:crypto";
-import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, unlinkSync } from "node:fs";
+import { lstatSync, readdirSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { quietly, replaceFile } from "../kit/atomic.ts";
 import { assert } from "../kit/error.ts";
+import { readSmallFile } from "../kit/read-file.ts";
 import { errnoOf, storageFailure } from "../kit/storage-failure.ts";
 import { type Digest, digestFromHex, hexOf } from "../oci/digest.ts";
 import type { Layout } from "./layout.ts";
 import type { Session } from "./session.ts";
 
 const SUM_BYTES = 32;
+/** A file beyond this reads as cut, hence as missing. The index of five million entries is below it. */
+const DERIVED_BYTES = 2 ** 30;
 
 /**
  * Files that can be made again: layer indexes (`index/`, by diffID) and scratch files (`scratch/`). Each begins with the
@@ -57,10 +60,9 @@ export function createDerived(layout: Layout, session: Session): Derived {
       let bytes = 0;
       quietly(() => {
         const path = join(layout.index, hexOf(diffId));
-        const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-        bytes = fstatSync(fd).size;
-        closeSync(fd);
+        const { size } = lstatSync(path);
         unlinkSync(path);
+        bytes = size;
       });
       return bytes;
     },
@@ -71,18 +73,13 @@ export function createDerived(layout: Layout, session: Session): Derived {
 
 /** The bytes after the check sum, or undefined where the file is missing or damaged. */
 function readChecked(path: string): Uint8Array | undefined {
-  let whole: Buffer;
+  let whole: Buffer | undefined;
   try {
-    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    try {
-      whole = readFileSync(fd);
-    } finally {
-      closeSync(fd);
-    }
+    whole = readSmallFile(path, DERIVED_BYTES);
   } catch {
     // What cannot be read can be made again.
-    return undefined;
   }
+  if (whole === undefined) return undefined;
   const bytes = whole.subarray(SUM_BYTES);
   return whole.length >= SUM_BYTES && hash("sha256", bytes, "buffer").equals(whole.subarray(0, SUM_BYTES)) ? bytes : undefined;
 }

@@ -1,7 +1,8 @@
-import { closeSync, readSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { Failure } from "../kit/error.ts";
 import { LIMITS } from "../kit/limit.ts";
 import { printable } from "../kit/printable.ts";
+import { readFully } from "../kit/read-file.ts";
 import { storageFailure } from "../kit/storage-failure.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { digestOf } from "../oci/digest.ts";
@@ -20,13 +21,7 @@ export function readDocument(blobs: Blobs, what: Pick<Descriptor, "digest" | "si
   try {
     checkSize(blobs, what, fd);
     const bytes = Buffer.allocUnsafe(what.size);
-    let fill = 0;
-    while (fill < bytes.length) {
-      const got = readSync(fd, bytes, fill, bytes.length - fill, fill);
-      if (got === 0) break;
-      fill += got;
-    }
-    const found = bytes.subarray(0, fill);
+    const found = bytes.subarray(0, readFully(fd, bytes, 0));
     if (digestOf(found) !== what.digest) {
       blobs.setAside(what.digest, fd);
       throw new Failure("DIGEST", `blob ${what.digest} is damaged: ${printable(path)} holds other bytes`);

@@ -53,6 +53,11 @@ export interface BlobWriter {
   /** The chunk may be reused by the caller after the call returns. */
   write(chunk: Uint8Array): void | Promise<void>;
   /**
+   * The same on the thread pool, so that the disk works while the caller hashes: the chunk is the writer's until the promise settles,
+   * and only one may be under way.
+   */
+  writeLater(chunk: Uint8Array): Promise<void>;
+  /**
    * fsync, size check, read-only, rename. The caller has hashed what he wrote. The directory is synced once, by whatever first refers
    * to the blob (publish, keep). Need not be awaited before the next blob is written: syncs of several blobs overlap.
    * Throws DIGEST, NO_SPACE, STORAGE, and then nothing stays.

@@ -1,21 +1,10 @@
-import {
-  closeSync,
-  constants,
-  fsyncSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readSync,
-  renameSync,
-  type Stats,
-  statSync,
-} from "node:fs";
+import { closeSync, fsyncSync, lstatSync, mkdirSync, readdirSync, renameSync, type Stats, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createPrivate, quietly, syncDirectorySync, writeFully } from "../kit/atomic.ts";
 import { Failure } from "../kit/error.ts";
 import { uniqueToken } from "../kit/liveness.ts";
 import { printable } from "../kit/printable.ts";
+import { readSmallFile } from "../kit/read-file.ts";
 import { errnoOf, orStorageFailure, storageFailure } from "../kit/storage-failure.ts";
 
 /** The version of the layout that this code reads and writes. */
@@ -148,15 +137,8 @@ function foldersOf(layout: Layout): string[] {
 
 function readVersion(layout: Layout): string | undefined {
   try {
-    const fd = openSync(layout.version, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    try {
-      const buffer = Buffer.alloc(64);
-      return buffer.toString("latin1", 0, readSync(fd, buffer, 0, 64, 0));
-    } finally {
-      closeSync(fd);
-    }
+    return readSmallFile(layout.version, 64)?.toString("latin1");
   } catch (error) {
-    if (errnoOf(error) === "ENOENT") return undefined;
     throw storageFailure(error, "could not read", layout.version);
   }
 }

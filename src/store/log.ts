@@ -1,5 +1,6 @@
-import { closeSync, constants, fstatSync, openSync, readSync, renameSync, unlinkSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, renameSync, unlinkSync } from "node:fs";
 import { createPrivate, quietly, writeFully } from "../kit/atomic.ts";
+import { openToRead, readFully } from "../kit/read-file.ts";
 import { errnoOf, storageFailure } from "../kit/storage-failure.ts";
 
 /** More than this is not read: the oldest lines count as forgotten then. Bytes. */
@@ -72,7 +73,7 @@ export function replaceLog(path: string, temporary: string, rewrite: (text: stri
 
 function openLog(path: string): number | undefined {
   try {
-    return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    return openToRead(path);
   } catch (error) {
     const code = errnoOf(error);
     if (code === "ENOENT" || code === "ELOOP") return undefined;
@@ -82,11 +83,5 @@ function openLog(path: string): number | undefined {
 
 function readRange(fd: number, from: number, to: number): string {
   const buffer = Buffer.allocUnsafe(Math.max(0, to - from));
-  let fill = 0;
-  while (fill < buffer.length) {
-    const got = readSync(fd, buffer, fill, buffer.length - fill, from + fill);
-    if (got === 0) break;
-    fill += got;
-  }
-  return buffer.toString("utf8", 0, fill);
+  return buffer.toString("utf8", 0, readFully(fd, buffer, from));
 }

@@ -1,8 +1,9 @@
-import { closeSync, constants, openSync, readdirSync, readFileSync, renameSync, unlinkSync } from "node:fs";
+import { closeSync, readdirSync, renameSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { createPrivate, quietly, syncDirectory, syncFile, writeFully } from "../kit/atomic.ts";
 import { Failure } from "../kit/error.ts";
 import { printable } from "../kit/printable.ts";
+import { readSmallFile } from "../kit/read-file.ts";
 import { errnoOf, storageFailure } from "../kit/storage-failure.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { type Digest, digestOf, hexOf, isDigest } from "../oci/digest.ts";
@@ -11,6 +12,9 @@ import type { NameRecord } from "./face.ts";
 import type { Layout } from "./layout.ts";
 import { decodeLine, encodeLine } from "./line.ts";
 import type { Session } from "./session.ts";
+
+/** No record of a name is nearly as long as this. */
+const RECORD_BYTES = 1 << 20;
 
 /** A root without a name carries this one, which nobody can set. */
 const NO_NAME: Reference = { registry: "", repository: "<none>" };
@@ -125,15 +129,9 @@ function readAll(folder: string, kind: "n" | "k"): { records: NameRecord[]; dama
 
 function readSmall(path: string): string | undefined {
   try {
-    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    try {
-      return readFileSync(fd, "utf8");
-    } finally {
-      closeSync(fd);
-    }
+    return readSmallFile(path, RECORD_BYTES)?.toString("utf8");
   } catch (error) {
     const code = errnoOf(error);
-    if (code === "ENOENT") return undefined;
     // A link or a folder in the place of a record is damage, not an error of the disk.
     if (code === "ELOOP" || code === "EISDIR" || code === "ENXIO") return "";
     throw storageFailure(error, "could not read", path);

@@ -1,6 +1,7 @@
-import { closeSync, fstatSync, readSync } from "node:fs";
+import { closeSync, fstatSync } from "node:fs";
 import { Failure } from "../kit/error.ts";
 import { printable } from "../kit/printable.ts";
+import { readFully } from "../kit/read-file.ts";
 import { storageFailure } from "../kit/storage-failure.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { hasher } from "../oci/digest.ts";
@@ -74,7 +75,7 @@ export function digestOfFile(fd: number, size: number): string {
   const hash = hasher();
   const chunk = Buffer.allocUnsafe(CHUNK);
   for (let at = 0; at < size; ) {
-    const got = readSync(fd, chunk, 0, Math.min(CHUNK, size - at), at);
+    const got = readFully(fd, chunk.subarray(0, Math.min(CHUNK, size - at)), at);
     if (got === 0) break;
     hash.update(chunk.subarray(0, got));
     at += got;
@@ -84,7 +85,7 @@ export function digestOfFile(fd: number, size: number): string {
 
 function readAt(fd: number, chunk: Buffer, at: number, path: string): number {
   try {
-    return readSync(fd, chunk, 0, chunk.length, at);
+    return readFully(fd, chunk, at);
   } catch (error) {
     throw storageFailure(error, "could not read", path);
   }

@@ -1,13 +1,16 @@
-import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, unlinkSync } from "node:fs";
+import { closeSync, mkdirSync, readdirSync, rmdirSync, rmSync, statSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { createPrivate, quietly, writeFully } from "../kit/atomic.ts";
 import { assert } from "../kit/error.ts";
 import { livenessOf, makerOf, uniqueToken } from "../kit/liveness.ts";
-import { errnoOf, storageFailure } from "../kit/storage-failure.ts";
+import { readSmallFile } from "../kit/read-file.ts";
+import { errnoOf, orStorageFailure, storageFailure } from "../kit/storage-failure.ts";
 import type { Digest } from "../oci/digest.ts";
 import { hexOf } from "../oci/digest.ts";
 import { createStore, type Layout } from "./layout.ts";
 
+/** A lease is 65 bytes: more than a million of them. */
+const LEASES_BYTES = 64 << 20;
 /** A process of another pid namespace cannot be asked; its folder counts as abandoned after a week without a change. */
 const UNKNOWN_GRACE_MS = 7 * 24 * 3_600_000;
 
@@ -116,19 +119,8 @@ export function readLeases(layout: Layout): Set<string> {
   for (const name of folders(layout)) {
     if (abandoned(layout, name)) continue;
     const path = join(layout.tmp, name, "leases");
-    let text: string;
-    try {
-      const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-      try {
-        text = readFileSync(fd, "latin1");
-      } finally {
-        closeSync(fd);
-      }
-    } catch (error) {
-      // Not yet there, or its owner just ended.
-      if (errnoOf(error) === "ENOENT") continue;
-      throw storageFailure(error, "could not read", path);
-    }
+    // Missing: nothing leased yet, or its owner just ended.
+    const text = orStorageFailure("could not read", path, () => readSmallFile(path, LEASES_BYTES)?.toString("latin1") ?? "");
     for (const line of text.split("\n")) if (line.length === 64) found.add(line);
   }
   return found;

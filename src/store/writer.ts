@@ -1,4 +1,4 @@
-import { closeSync, fchmodSync, fdatasync, fstatSync, renameSync, statSync, unlinkSync } from "node:fs";
+import { closeSync, fchmodSync, fdatasync, fstatSync, renameSync, statSync, unlinkSync, write } from "node:fs";
 import { join } from "node:path";
 import { createPrivate, quietly, syncFile, writeFully } from "../kit/atomic.ts";
 import { Failure } from "../kit/error.ts";
@@ -29,6 +29,7 @@ export function createWriter(layout: Layout, session: Session): BlobWriter {
   let unsynced = 0;
   let failed: unknown;
   let underWay: Promise<void>[] = [];
+  let inPool: Promise<void> = Promise.resolve();
 
   const out = (bytes: Uint8Array) => {
     if (fd === undefined) {
@@ -60,8 +61,8 @@ export function createWriter(layout: Layout, session: Session): BlobWriter {
     temporary = undefined;
     gathered = undefined;
     if (path !== undefined) quietly(() => unlinkSync(path));
-    // A descriptor must not be closed under a sync: its number could be given to another file.
-    if (file !== undefined) void Promise.all(underWay).then(() => quietly(() => closeSync(file)));
+    // A descriptor must not be closed under a sync or a write: its number could be given to another file.
+    if (file !== undefined) void Promise.all([...underWay, inPool]).then(() => quietly(() => closeSync(file)));
   };
   const trouble = (error: unknown): unknown => {
     const place = temporary ?? layout.tmp;
@@ -71,6 +72,24 @@ export function createWriter(layout: Layout, session: Session): BlobWriter {
   };
 
   return {
+    async writeLater(chunk) {
+      try {
+        if (failed !== undefined) throw failed;
+        drain();
+        if (fd === undefined) out(new Uint8Array(0));
+        size += chunk.byteLength;
+        unsynced += chunk.byteLength;
+        const file = fd as number;
+        const whole = (async () => {
+          for (let done = 0; done < chunk.byteLength; ) done += await writeInPool(file, chunk, done);
+        })();
+        inPool = whole.catch(() => {});
+        await whole;
+        if (unsynced >= BEGIN && fd === file) beginSync(file);
+      } catch (error) {
+        throw trouble(error);
+      }
+    },
     write(chunk) {
       try {
         if (failed !== undefined) throw failed;
@@ -116,6 +135,12 @@ export function createWriter(layout: Layout, session: Session): BlobWriter {
     },
     abort,
   };
+}
+
+function writeInPool(fd: number, chunk: Uint8Array, from: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    write(fd, chunk, from, chunk.byteLength - from, null, (error, written) => (error ? reject(error) : resolve(written)));
+  });
 }
 
 export function blobPath(layout: Layout, digest: Digest): string {

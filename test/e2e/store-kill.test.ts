@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { cpSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import * as operations from "../store-drivers/operations.ts";
-import { bundleDriver, COUNTABLE, HEAVY, randomFrom, start, testFolder, trace, withoutStrace } from "../store-drivers/start.ts";
+import { bundleDriver, HEAVY, pointsOf, randomFrom, start, strike, testFolder, trace, withoutStrace } from "../store-drivers/start.ts";
 
 const folder = testFolder("kill");
 const driver = await bundleDriver(folder);
@@ -55,28 +54,21 @@ test("S01, S23: kill -9 at every call that changes a file", { skip: withoutStrac
     const expected = await again(scratch);
     rmSync(scratch, { recursive: true });
 
-    // The n-th call of its kind in its thread, counted from where the store is first touched.
-    const points: { call: string; n: number }[] = [];
-    const counts = new Map<string, number>();
-    let begun = false;
-    for (const line of lines) {
-      const [, pid = "", call = ""] = /^(\d+) +(\w+)\(/.exec(line) ?? [];
-      if (!CALLS.includes(call)) continue;
-      begun ||= line.includes(scratch);
-      counts.set(`${pid} ${call}`, (counts.get(`${pid} ${call}`) ?? 0) + 1);
-      if (begun && (HEAVY || line.includes(scratch)) && call !== "close") points.push({ call, n: counts.get(`${pid} ${call}`) as number });
-    }
+    // close changes nothing; it is traced so that the log shows when files are let go.
+    const points = pointsOf(lines, scratch, CALLS, HEAVY).filter(({ call }) => call !== "close");
     const chosen = HEAVY ? points : points.filter(() => random() < 14 / points.length);
     assert.ok(points.length > 3, `${kind} has ${points.length} points to be killed at`);
     let killed = 0;
     for (const { call, n } of chosen) {
       const dir = join(folder, "storm");
       cpSync(prepared, dir, { recursive: true });
-      const inject = ["-f", "-o", "/dev/null", "-e", `trace=${call}`, "-e", `inject=${call}:signal=SIGKILL:when=${n}`];
-      const { signal, status } = spawnSync("strace", [...inject, process.execPath, driver, args[0] as string, dir, ...args.slice(1)], {
-        env: COUNTABLE,
-        stdio: "ignore",
-      });
+      const { signal, status } = strike({ call, n }, "signal=SIGKILL", [
+        process.execPath,
+        driver,
+        args[0] as string,
+        dir,
+        ...args.slice(1),
+      ]);
       if (signal === "SIGKILL" || status === 137) killed++;
       await judge(dir, `${kind} killed at ${call} ${n}`, () => again(dir), expected);
       rmSync(dir, { recursive: true });

@@ -77,6 +77,34 @@ export function trace(folder: string, calls: string, command: readonly string[])
   return joinUnfinished(readFileSync(log, "utf8").split("\n"));
 }
 
+/** A call to strike at: the n-th of its name in its thread, which is how strace counts. */
+export interface Point {
+  readonly call: string;
+  readonly n: number;
+}
+
+/** The calls in a trace that touch something below `dir`; with `all`, every call of these names after the first that does. */
+export function pointsOf(lines: readonly string[], dir: string, calls: readonly string[], all = false): Point[] {
+  const points: Point[] = [];
+  const counts = new Map<string, number>();
+  let begun = false;
+  for (const line of lines) {
+    const [, pid = "", call = ""] = /^(\d+) +(\w+)\(/.exec(line) ?? [];
+    if (!calls.includes(call)) continue;
+    const n = (counts.get(`${pid} ${call}`) ?? 0) + 1;
+    counts.set(`${pid} ${call}`, n);
+    begun ||= line.includes(dir);
+    if (line.includes(dir) || (all && begun)) points.push({ call, n });
+  }
+  return points;
+}
+
+/** Runs a command in which strace strikes at a point: `signal=SIGKILL` or `error=EIO`. */
+export function strike(point: Point, how: string, command: readonly string[]) {
+  const inject = ["-f", "-o", "/dev/null", "-e", `trace=${point.call}`, "-e", `inject=${point.call}:${how}:when=${point.n}`];
+  return spawnSync("strace", [...inject, ...command], { env: COUNTABLE, encoding: "utf8" });
+}
+
 /** strace splits a call that another thread interrupts into two lines: puts them together, at the place of the end. */
 function joinUnfinished(lines: readonly string[]): string[] {
   const begun = new Map<string, string>();
