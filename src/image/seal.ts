@@ -11,10 +11,14 @@ import type { Draft, Entry, FileEntry } from "../tree/entry.ts";
 import type { Layer } from "./layer.ts";
 
 const EMPTY = digestOf("");
+/** Bytes from which a chunk is worth a turn of the thread pool. */
+const LARGE = 256 << 10;
 
 /** Where a sealed blob goes: the store's BlobWriter fits. */
 export interface SealTarget {
   write(chunk: Uint8Array): void | Promise<void>;
+  /** The chunk is the target's until the promise settles. */
+  writeLater(chunk: Uint8Array): Promise<void>;
   commit(digest: Digest): Promise<{ digest: Digest; size: number }>;
   abort(): void;
 }
@@ -36,7 +40,8 @@ export interface Sealed {
 export async function seal(draft: Draft, files: LayerFiles, target: SealTarget, task: Task): Promise<Sealed> {
   const whole = hasher();
   const tar = new TarWriter((chunk) => {
-    const written = target.write(chunk);
+    // A large chunk is written by the thread pool while it is hashed here.
+    const written = chunk.length >= LARGE ? target.writeLater(chunk) : target.write(chunk);
     whole.update(chunk);
     return written;
   });
