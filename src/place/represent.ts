@@ -1,6 +1,121 @@
-import type { Image } from "../image/layer.ts";
+import { decompress } from "../format/decompress.ts";
+import { encodeManifest } from "../image/documents.ts";
+import type { Image, Layer } from "../image/layer.ts";
+import { Failure } from "../kit/error.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
-// Placeholder of the lead until the real one lands; overwrite this file.
-export async function representImage(_store: unknown, image: Image, _how: unknown, _task: unknown): Promise<Descriptor> {
-  return image.descriptor;
+import { type Digest, digestOf, hasher } from "../oci/digest.ts";
+import { type Compression, layerCompression, layerMediaType, MEDIA } from "../oci/media-type.ts";
+import type { Task } from "../task/task.ts";
+import type { Shelf } from "./shelf.ts";
+
+/** How layers shall be compressed. */
+export interface Representation {
+  readonly compression: Compression;
+  /** gzip 0 to 9 (6), zstd 1 to 19 (3). */
+  readonly level?: number;
+  /** Also layers that are compressed already, in another way. Without it only plain ones change, as with BuildKit's `force-compression`. */
+  readonly force?: boolean;
+}
+
+/** A store that also remembers what it has compressed. */
+export interface RepresentingShelf extends Shelf {
+  recall(key: Digest): { readonly layer?: Layer } | undefined;
+  remember(record: { readonly key: Digest; readonly layer: Layer }): void;
+}
+
+const LEVELS = { gzip: [0, 9, 6], zstd: [1, 19, 3], uncompressed: [0, 0, 0] } as const;
+
+/**
+ * The same image with its layers represented as asked: image ID and diffIDs stay, the manifest names other blobs. What was compressed
+ * before with the same settings is found again, so that the digests come out the same. Throws USAGE for a level that does not
+ * exist, DIGEST when a layer does not unpack to its diffID.
+ */
+export async function representImage(store: RepresentingShelf, image: Image, how: Representation, task: Task): Promise<Descriptor> {
+  const layers: Layer[] = [];
+  for (const layer of image.layers) layers.push(await represent(store, layer, how, task));
+  if (layers.every((layer, n) => layer.blob.digest === image.layers[n]?.blob.digest)) return image.descriptor;
+  const { mediaType: _, ...config } = image.configDescriptor;
+  const manifest = encodeManifest({
+    schemaVersion: 2,
+    mediaType: MEDIA.manifest,
+    config: { mediaType: MEDIA.config, ...config },
+    layers: layers.map(({ blob }) => blob),
+    ...(image.annotations ? { annotations: image.annotations } : {}),
+  });
+  await store.flush();
+  return { mediaType: MEDIA.manifest, ...(await store.put(manifest)) };
+}
+
+/** One layer in another representation; the same one where nothing is to be done. */
+export async function represent(store: RepresentingShelf, layer: Layer, how: Representation, task: Task): Promise<Layer> {
+  const { compression, force = false } = how;
+  const [least, most, usual] = LEVELS[compression];
+  const level = how.level ?? usual;
+  if (compression !== "uncompressed" && !(Number.isInteger(level) && level >= least && level <= most)) {
+    throw new Failure("USAGE", `compression level ${level} is none of ${compression}'s: ${least} to ${most}`);
+  }
+  const now = layerCompression(layer.blob.mediaType);
+  if (now === compression || (now !== "uncompressed" && !force)) return layer;
+  const key = digestOf(`represent/1\n${layer.diffId}\n${compression}\n${compression === "uncompressed" ? "" : level}`);
+  const before = store.recall(key)?.layer;
+  if (before?.diffId === layer.diffId && store.sizeOf(before.blob.digest) === before.blob.size) return before;
+  const made = { diffId: layer.diffId, blob: await make(store, layer, compression, level, task) };
+  store.remember({ key, layer: made });
+  return made;
+}
+
+async function make(store: RepresentingShelf, layer: Layer, compression: Compression, level: number, task: Task): Promise<Descriptor> {
+  await using source = await store.open(layer.blob);
+  const into = store.writer();
+  const hash = hasher();
+  let size = 0;
+  try {
+    const plain = checked((await decompress(source.read())).bytes, layer, compression, task);
+    for await (const chunk of await compressed(plain, compression, level)) {
+      hash.update(chunk);
+      size += chunk.length;
+      await into.write(chunk);
+    }
+    const digest = hash.digest();
+    await into.commit(digest, size);
+    return { mediaType: layerMediaType(compression), digest, size };
+  } catch (error) {
+    into.abort();
+    throw error;
+  }
+}
+
+async function compressed(plain: AsyncIterable<Uint8Array>, compression: Compression, level: number): Promise<AsyncIterable<Uint8Array>> {
+  if (compression === "gzip") return (await import("../format/gzip.ts")).gzipStream(plain, level);
+  if (compression === "zstd") return (await import("../format/zstd.ts")).zstdStream(plain, level);
+  return plain;
+}
+
+/** Passes a layer's plain bytes on, and throws at the end unless they are what the diffID says. */
+async function* checked(
+  plain: AsyncIterable<Uint8Array>,
+  { diffId, blob }: Layer,
+  compression: Compression,
+  task: Task,
+): AsyncGenerator<Uint8Array> {
+  const hash = hasher();
+  let done = 0;
+  let told = 0;
+  for await (const chunk of plain) {
+    if (task.signal.aborted) throw new Failure("INTERRUPTED", "interrupted while compressing a layer");
+    hash.update(chunk);
+    yield chunk;
+    done += chunk.length;
+    if (done - told < 8 << 20) continue;
+    told = done;
+    task.emit({
+      type: "bytes",
+      id: diffId,
+      label: `${compression} ${diffId}`,
+      done,
+      ...(blob.digest === diffId ? { total: blob.size } : {}),
+    });
+  }
+  const got = hash.digest();
+  if (got !== diffId) throw new Failure("DIGEST", `layer ${diffId}: blob ${blob.digest} unpacks to ${got}`);
 }
