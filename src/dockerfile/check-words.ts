@@ -6,6 +6,9 @@ import { Mistake } from "./mistake.ts";
 import type { UnsetVariable } from "./rules/rule.ts";
 import { NOT_VARIABLES, type StageArg, type StageScope } from "./scope.ts";
 
+/** Names that a mistyped one is compared with. */
+const MOST_NAMES = 200;
+
 /** What the words of an instruction gave: unset variables in the order of the words, and the words that rules look at. */
 export interface ReadWords {
   readonly unset: readonly UnsetVariable[];
@@ -23,10 +26,15 @@ export function readWords(command: Command, scope: StageScope, escape: "\\" | "`
   const unset: UnsetVariable[] = [];
   const words: string[] = [];
   const note = (expansion: Expansion | undefined, isNew = ""): string | undefined => {
-    const names = [...scope.variables.keys()];
     for (const name of expansion?.unset ?? []) {
       const declared = scope.isDeclared(name) && name !== isNew;
-      if (known && !declared && !NOT_VARIABLES.has(name)) unset.push({ name, known: names.filter((one) => one !== isNew) });
+      if (!known || declared || NOT_VARIABLES.has(name)) continue;
+      const names: string[] = [];
+      for (const one of scope.variables.keys()) {
+        if (one !== isNew) names.push(one);
+        if (names.length === MOST_NAMES) break;
+      }
+      unset.push({ name, known: names });
     }
     return expansion?.value;
   };

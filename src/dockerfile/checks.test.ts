@@ -77,3 +77,98 @@ for (const name of readdirSync(root).sort()) {
     assert.equal(printChecks(findings, syntax, fails).length, read("expected.txt").length);
   });
 }
+
+test("every rule finds what its page shows as bad, and nothing in what it shows as good", () => {
+  for (const rule of RULES) {
+    if (rule.bad === "") continue;
+    const { errors } = program(rule.bad + rule.good);
+    assert.deepEqual(errors, [], rule.name);
+    assert.deepEqual([...new Set(check(rule.bad, {}, rule.ignore).map((finding) => finding.rule.name))], [rule.name]);
+    assert.deepEqual(rows(check(rule.good, {}, rule.ignore)), [], rule.name);
+  }
+});
+
+test("the 21 rules of docker's reference are there, with its pages", () => {
+  const listed = RULES.filter((rule) => !rule.unlisted);
+  assert.equal(listed.length, 21);
+  assert.equal(new Set(RULES.map(({ name }) => name)).size, RULES.length);
+  const urls = ["JSONArgsRecommended", "UndefinedVar", "FromPlatformFlagConstDisallowed"].map((name) =>
+    RULES.find((rule) => rule.name === name),
+  );
+  assert.deepEqual(
+    urls.map((rule) => rule && ruleUrl(rule).split("/").at(-2)),
+    ["json-args-recommended", "undefined-var", "from-platform-flag-const-disallowed"],
+  );
+});
+
+test("CopyIgnoredFile is on by default, as since Dockerfile 1.22, and silent without an ignore file", () => {
+  const text = "FROM scratch\nCOPY a.tmp /\n";
+  assert.deepEqual(rows(check(text, {}, "*.tmp")), [
+    ["CopyIgnoredFile", 2, 2, 'Attempting to Copy file "a.tmp" that is excluded by .dockerignore'],
+  ]);
+  assert.deepEqual(check(text), []);
+  assert.deepEqual(check(`# check=skip=CopyIgnoredFile\n${text}`, {}, "*.tmp"), []);
+});
+
+test("variables of a base that is not known are not called undefined", () => {
+  const text = "FROM alpine AS a\nENV X=$FROM_BASE\nFROM a\nENV Y=$FROM_BASE\nFROM scratch\nENV Z=$FROM_BASE\n";
+  assert.deepEqual(
+    rows(check(text)).map(([rule, line]) => `${rule}:${line}`),
+    ["UndefinedVar:6"],
+  );
+  const known = check(text, { bases: { alpine: { env: ["FROM_BASE=1"], shell: [], onbuild: [] } } });
+  assert.deepEqual(
+    rows(known).map(([, line]) => line),
+    [6],
+  );
+});
+
+test("a base for another platform is told, where both are known", () => {
+  const bases = { alpine: { env: [], shell: [], onbuild: [], platform: parsePlatform("linux/arm64") } };
+  const findings = check("FROM alpine\nFROM --platform=$BUILDPLATFORM alpine\nFROM --platform=${X:-linux/arm64} alpine\n", { bases });
+  const told = findings.filter(({ rule }) => rule.unlisted).map(({ span, message }) => [span.line, message]);
+  const message = 'Base image alpine was pulled with platform "linux/arm64", expected "linux/amd64" for current build';
+  assert.deepEqual(told, [
+    [1, message],
+    [2, message],
+  ]);
+});
+
+test("check options are read as docker reads them", () => {
+  const { skip, experimental, error } = parseCheckDirective("skip= A , B;experimental=all;error=TRUE");
+  assert.deepEqual([skip, experimental, error], [new Set(["A", "B"]), "all", true]);
+  assert.throws(() => parseCheckDirective("error=yes"), /strconv\.ParseBool: parsing "yes": invalid syntax/);
+});
+
+test("the JSON form has buildx's fields, and a build names the line", () => {
+  const text = "FROM scratch\nENV A=$x \\\n  B=1\n";
+  const { syntax } = program(text);
+  const [finding] = check(text) as [Finding];
+  assert.equal(findingLine(finding), "UndefinedVar: Usage of undefined variable '$x' (line 2)");
+  const line = (at: number): unknown => ({ start: { line: at }, end: { line: at } });
+  assert.deepEqual(checksJson([finding], syntax, new Failure("CHECK", "bad")), {
+    warnings: [
+      {
+        ruleName: "UndefinedVar",
+        description: "Variables should be defined before their use",
+        url: "https://docs.docker.com/go/dockerfile/rule/undefined-var/",
+        detail: "Usage of undefined variable '$x'",
+        location: { ranges: [line(2), line(3)] },
+      },
+    ],
+    sources: [{ filename: "Dockerfile", data: Buffer.from(text).toString("base64"), language: "Dockerfile" }],
+    buildError: { message: "bad", location: {} },
+  });
+  assert.deepEqual((checksJson([], syntax) as { warnings: unknown }).warnings, null);
+});
+
+test("P04: checks of 100,000 instructions full of mistakes neither throw nor take long", () => {
+  const part = (at: number): string =>
+    `ENV K${at} $x\nCMD a\nWORKDIR r\nEXPOSE $p/TCP\nARG B${at}=\${c:?no}\nARG C${at}\nCOPY "$a /x$y\n# z\n`;
+  const text = `FROM scratch AS A\n${Array.from({ length: 12_500 }, (_, at) => part(at)).join("")}`;
+  const parsed = program(text);
+  const start = performance.now();
+  const findings = runChecks(parsed, { targetPlatform: amd64, buildPlatform: amd64, allStages: true });
+  assert.ok(findings.length > 50_000, String(findings.length));
+  assert.ok(performance.now() - start < 4000, `${performance.now() - start} ms`);
+});

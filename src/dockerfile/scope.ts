@@ -8,7 +8,8 @@ import { type Expansion, expandWord, type Lookup } from "./expand.ts";
  * Where variables are expanded. `word` gives one word each, `words` may give none or several, `heredoc` expands without quotes;
  * an instruction that is not named expands nothing (CMD, ENTRYPOINT, RUN, SHELL, HEALTHCHECK, MAINTAINER; ONBUILD when it is triggered).
  * Key and value of ENV and LABEL, all of one instruction with the variables as they were before it; ARG its default values, one after
- * the other; FROM its name and `--platform`, with global variables only; COPY and ADD their paths, `--chown`, `--checksum`, heredocs.
+ * the other; FROM its name and `--platform`, with global variables only; COPY and ADD their paths, `--chown`, `--chmod`, `--checksum`,
+ * heredocs (not `--from` and `--exclude`); of RUN its mounts.
  */
 export const EXPANDED: ReadonlyMap<string, "word" | "words"> = new Map([
   ["from", "word"],
@@ -33,7 +34,7 @@ export const STEERING_ARGS: ReadonlySet<string> = new Set([
   "BUILDKIT_CACHE_MOUNT_NS",
   "BUILDKIT_CONTEXT_KEEP_GIT_DIR",
   "BUILDKIT_DOCKERFILE_CHECK",
-  "BUILDKIT_DOCKERFILE_CHECK_EXPERIMENTAL",
+  "BUILDKIT_HISTORY_PROVENANCE_V1",
   "BUILDKIT_INLINE_CACHE",
   "BUILDKIT_MULTI_PLATFORM",
   "BUILDKIT_SANDBOX_HOSTNAME",
@@ -139,6 +140,7 @@ export class StageScope {
   readonly #global: GlobalScope;
   readonly #values: Map<string, string>;
   readonly #args: StageArg[];
+  readonly #declared: Set<string>;
 
   /**
    * `env`: the `NAME=value` list of the base's config. It must hold PATH (DEFAULT_PATH where the base has none).
@@ -148,6 +150,7 @@ export class StageScope {
     this.#global = global;
     this.#values = new Map(parent?.variables);
     this.#args = [...(parent?.args ?? [])];
+    this.#declared = new Set(this.#args.map(({ key }) => key));
     for (const pair of env) {
       const at = pair.indexOf("=");
       this.#set(at < 0 ? pair : pair.slice(0, at), at < 0 ? "" : pair.slice(at + 1));
@@ -183,13 +186,14 @@ export class StageScope {
     const value = given ?? expansion?.value ?? this.#global.lookup(key);
     const arg = { key, value, inherited, expansion };
     this.#args.push(arg);
+    this.#declared.add(key);
     if (value !== undefined && !NOT_VARIABLES.has(key)) this.#set(key, value);
     return arg;
   }
 
   /** Names of declared ARGs, with a value or without: a word that uses one is no use of an undefined variable. */
   isDeclared(name: string): boolean {
-    return this.#args.some((arg) => arg.key === name);
+    return this.#declared.has(name);
   }
 
   #set(key: string, value: string): void {
