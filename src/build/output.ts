@@ -1,8 +1,9 @@
 import type { Assembled } from "../image/assemble.ts";
 import { Failure } from "../kit/error.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
-import { withDefaultTag } from "../oci/reference.ts";
+import { formatReference, withDefaultTag } from "../oci/reference.ts";
 import type { ContentStore } from "../store/face.ts";
+import { nameImage } from "../store/name-image.ts";
 import type { Task } from "../task/task.ts";
 import type { Built } from "./built.ts";
 import type { BuildRequest, OutputRequest } from "./request.ts";
@@ -18,14 +19,22 @@ export interface OutputTools {
 export async function deliver(request: BuildRequest, assembled: Assembled, built: Built, tools: OutputTools): Promise<void> {
   const outputs: readonly OutputRequest[] =
     request.outputs.length > 0 ? request.outputs : [{ type: "image", names: [], force: false, directory: false }];
-  const id = "internal/export";
   for (const output of outputs) {
     const label = `exporting to ${LABELS[output.type]}`;
-    tools.task.emit({ type: "step", id: `${id}/${output.type}`, label, state: "started" });
+    tools.task.emit({ type: "step", id: EXPORT[output.type], label, state: "started" });
     await one(output, request, assembled, built, tools);
-    tools.task.emit({ type: "step", id: `${id}/${output.type}`, label, state: "done" });
+    tools.task.emit({ type: "step", id: EXPORT[output.type], label, state: "done" });
   }
 }
+
+/** Ids of the steps that write outputs. */
+const EXPORT = {
+  image: "internal/export/image",
+  oci: "internal/export/oci",
+  docker: "internal/export/docker",
+  local: "internal/export/local",
+  tar: "internal/export/tar",
+} as const;
 
 const LABELS = {
   image: "image",
@@ -57,8 +66,12 @@ async function one(
   await store.putMany([assembled.configBytes, assembled.manifestBytes]);
   const root = await represented(output, assembled, { store, shelf, task });
   if (output.type === "image") {
+    task.emit({ type: "status", id: EXPORT.image, text: `writing image ${assembled.image.configDescriptor.digest}` });
     if (names.length === 0) await store.keep(root);
-    for (const name of names) await store.publish(name, root, task);
+    for (const name of names) {
+      await nameImage(store, name, root, task);
+      task.emit({ type: "status", id: EXPORT.image, text: `naming to ${formatReference(name)}` });
+    }
     return;
   }
   if (output.directory) {

@@ -15,6 +15,8 @@ export type TaskEvent = { readonly at: number } & (
       readonly failure?: Failure;
     }
   | { readonly type: "bytes"; readonly id: string; readonly label: string; readonly done: number; readonly total?: number }
+  /** A part of a step that is done, in a few words: `naming to docker.io/library/app:1`. */
+  | { readonly type: "status"; readonly id: string; readonly text: string }
   | { readonly type: "output"; readonly id: string; readonly stream: 1 | 2; readonly text: string }
   | {
       readonly type: "finding";

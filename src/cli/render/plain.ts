@@ -63,6 +63,8 @@ export function createPlain(write: (text: string) => void): Renderer {
         return stepEvent(event);
       case "bytes":
         return bytesEvent(event);
+      case "status":
+        return line(open(event.id, event.id, event.at), `${printableLine(event.text)} done`);
       case "output":
         return outputEvent(event);
       case "finding":

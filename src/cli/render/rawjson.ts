@@ -42,6 +42,10 @@ export function createRawJson(write: (text: string) => void): Renderer {
         const total = event.total === undefined ? {} : { total: event.total };
         return line({ statuses: [{ ...status, ...total, ...(complete ? { completed: timestamp } : {}) }] });
       }
+      case "status": {
+        const status = { id: event.text, vertex: event.id, current: 0, timestamp, started: timestamp, completed: timestamp };
+        return line({ statuses: [status] });
+      }
       case "output":
         return line({ logs: [{ vertex: event.id, stream: event.stream, data: base64(event.text), timestamp }] });
       case "finding": {

@@ -19,6 +19,8 @@ interface Step {
   endedAt: number | undefined;
   state: "started" | "cached" | "done" | "failed";
   readonly transfers: Map<string, { done: number; total: number | undefined; startedAt: number; at: number }>;
+  /** Parts that are done. */
+  readonly told: string[];
   tail: string[];
 }
 
@@ -36,7 +38,7 @@ export function createTty(terminal: Terminal, now: () => number = Date.now): Ren
     if (event.type === "finding") findings.push(event);
     else if (event.type === "note") region.above(`NOTE: ${printableLine(event.text)}`);
     else {
-      const step = steps.get(event.id) ?? newStep(event.type === "output" ? event.id : event.label, event.at);
+      const step = steps.get(event.id) ?? newStep(event.type === "step" || event.type === "bytes" ? event.label : event.id, event.at);
       steps.set(event.id, step);
       if (event.type === "step" && event.state !== "started") {
         step.state = event.state;
@@ -44,6 +46,8 @@ export function createTty(terminal: Terminal, now: () => number = Date.now): Ren
       } else if (event.type === "bytes") {
         const startedAt = step.transfers.get(event.label)?.startedAt ?? event.at;
         step.transfers.set(event.label, { done: event.done, total: event.total, startedAt, at: event.at });
+      } else if (event.type === "status") {
+        step.told.push(printableLine(event.text));
       } else if (event.type === "output") {
         const last = (step.tail.pop() ?? "") + event.text;
         step.tail = last
@@ -78,6 +82,7 @@ export function createTty(terminal: Terminal, now: () => number = Date.now): Ren
       const lasted = one.at - one.startedAt;
       if (running || lasted >= 1000) lines.push(region.row(` => => ${transferLine(label, one.done, one.total)}`, seconds(lasted), paint));
     }
+    for (const text of step.told) lines.push(region.row(` => => ${text}`, "", paint));
     if (!running && step.state !== "failed") return lines;
     const tail = step.tail.filter((one) => one !== "").slice(-TAIL);
     return [...lines, ...tail.map((text) => region.row(` => # ${printableLine(text)}`, "", FAINT))];
@@ -95,5 +100,5 @@ export function createTty(terminal: Terminal, now: () => number = Date.now): Ren
 }
 
 function newStep(label: string, at: number): Step {
-  return { label: printableLine(label), startedAt: at, endedAt: undefined, state: "started", transfers: new Map(), tail: [] };
+  return { label: printableLine(label), startedAt: at, endedAt: undefined, state: "started", transfers: new Map(), told: [], tail: [] };
 }
