@@ -13,7 +13,7 @@ import { fileBytes } from "./file-bytes.ts";
 import { checkVersion, openLayout } from "./layout.ts";
 import { nameOf } from "./names.ts";
 import type { Shelf } from "./shelf.ts";
-import { type Taken, takeDockerImage, takeImage } from "./take-image.ts";
+import { imageId, type Taken, takeDockerImage, takeImage } from "./take-image.ts";
 import { type ArchiveSource, openTar, type TarFile } from "./tar-file.ts";
 
 /** An image that came out of an archive. */
@@ -22,8 +22,8 @@ export interface Loaded {
   /** The image ID: the configuration's digest, of the host's platform where there are several. */
   readonly id: Digest;
   readonly descriptor: Descriptor;
-  /** Names that pointed to another image before and now to this one. */
-  readonly moved: readonly { readonly name: Reference; readonly from: Descriptor }[];
+  /** Names that pointed to another image before (of another ID) and now to this one. */
+  readonly moved: readonly { readonly name: Reference; readonly from: Descriptor; readonly fromId: Digest }[];
   /** Names that stayed where they were because of `keepNames`. */
   readonly kept: readonly Reference[];
 }
@@ -48,7 +48,7 @@ export async function loadArchive(store: Shelf, source: ArchiveSource, task: Tas
   const existing = new Map((await store.names()).map((record) => [formatReference(record.name), record.root]));
   const loaded: Loaded[] = [];
   for (const { names, id, descriptor } of found) {
-    const moved: { name: Reference; from: Descriptor }[] = [];
+    const moved: { name: Reference; from: Descriptor; fromId: Digest }[] = [];
     const kept: Reference[] = [];
     for (const name of names) {
       const before = existing.get(formatReference(name));
@@ -57,9 +57,12 @@ export async function loadArchive(store: Shelf, source: ArchiveSource, task: Tas
           kept.push(name);
           continue;
         }
-        // Docker leaves the image that lost its name in the list, as <none>.
-        await store.keep(before);
-        moved.push({ name, from: before });
+        const fromId = await imageId(store, before, task);
+        // Docker leaves the image that lost its name in the list, as <none>; the same image in another form is the same image.
+        if (fromId !== id) {
+          await keepIfWhole(store, before);
+          moved.push({ name, from: before, fromId });
+        }
       }
       await store.publish(name, descriptor, task);
       existing.set(formatReference(name), descriptor);
@@ -68,6 +71,15 @@ export async function loadArchive(store: Shelf, source: ArchiveSource, task: Tas
     loaded.push({ names: names.filter((name) => !kept.includes(name)), id, descriptor, moved, kept });
   }
   return loaded;
+}
+
+/** An old image that is damaged is no reason to refuse the new one its name. */
+async function keepIfWhole(store: Shelf, root: Descriptor): Promise<void> {
+  try {
+    await store.keep(root);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+  }
 }
 
 async function takeAll(store: Shelf, source: ArchiveSource, task: Task): Promise<Found[]> {

@@ -1,10 +1,10 @@
-import { decompress } from "../format/decompress.ts";
 import { encodeManifest } from "../image/documents.ts";
 import type { Image, Layer } from "../image/layer.ts";
+import { represent as pack } from "../image/represent.ts";
 import { Failure } from "../kit/error.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
-import { type Digest, digestOf, hasher } from "../oci/digest.ts";
-import { type Compression, layerCompression, layerMediaType, MEDIA } from "../oci/media-type.ts";
+import { type Digest, digestOf } from "../oci/digest.ts";
+import { type Compression, layerCompression, MEDIA } from "../oci/media-type.ts";
 import type { Task } from "../task/task.ts";
 import type { Shelf } from "./shelf.ts";
 
@@ -59,63 +59,9 @@ export async function represent(store: RepresentingShelf, layer: Layer, how: Rep
   const key = digestOf(`represent/1\n${layer.diffId}\n${compression}\n${compression === "uncompressed" ? "" : level}`);
   const before = store.recall(key)?.layer;
   if (before?.diffId === layer.diffId && store.sizeOf(before.blob.digest) === before.blob.size) return before;
-  const made = { diffId: layer.diffId, blob: await make(store, layer, compression, level, task) };
+  task.emit({ type: "bytes", id: key, label: `${compression} ${layer.diffId}`, done: 0, total: layer.blob.size });
+  const made = await pack(layer, { compression, ...(compression === "uncompressed" ? {} : { level }) }, store, store, task);
+  task.emit({ type: "bytes", id: key, label: `${compression} ${layer.diffId}`, done: layer.blob.size, total: layer.blob.size });
   store.remember({ key, layer: made });
   return made;
-}
-
-async function make(store: RepresentingShelf, layer: Layer, compression: Compression, level: number, task: Task): Promise<Descriptor> {
-  await using source = await store.open(layer.blob);
-  const into = store.writer();
-  const hash = hasher();
-  let size = 0;
-  try {
-    const plain = checked((await decompress(source.read())).bytes, layer, compression, task);
-    for await (const chunk of await compressed(plain, compression, level)) {
-      hash.update(chunk);
-      size += chunk.length;
-      await into.write(chunk);
-    }
-    const digest = hash.digest();
-    await into.commit(digest, size);
-    return { mediaType: layerMediaType(compression), digest, size };
-  } catch (error) {
-    into.abort();
-    throw error;
-  }
-}
-
-async function compressed(plain: AsyncIterable<Uint8Array>, compression: Compression, level: number): Promise<AsyncIterable<Uint8Array>> {
-  if (compression === "gzip") return (await import("../format/gzip.ts")).gzipStream(plain, level);
-  if (compression === "zstd") return (await import("../format/zstd.ts")).zstdStream(plain, level);
-  return plain;
-}
-
-/** Passes a layer's plain bytes on, and throws at the end unless they are what the diffID says. */
-async function* checked(
-  plain: AsyncIterable<Uint8Array>,
-  { diffId, blob }: Layer,
-  compression: Compression,
-  task: Task,
-): AsyncGenerator<Uint8Array> {
-  const hash = hasher();
-  let done = 0;
-  let told = 0;
-  for await (const chunk of plain) {
-    if (task.signal.aborted) throw new Failure("INTERRUPTED", "interrupted while compressing a layer");
-    hash.update(chunk);
-    yield chunk;
-    done += chunk.length;
-    if (done - told < 8 << 20) continue;
-    told = done;
-    task.emit({
-      type: "bytes",
-      id: diffId,
-      label: `${compression} ${diffId}`,
-      done,
-      ...(blob.digest === diffId ? { total: blob.size } : {}),
-    });
-  }
-  const got = hash.digest();
-  if (got !== diffId) throw new Failure("DIGEST", `layer ${diffId}: blob ${blob.digest} unpacks to ${got}`);
 }

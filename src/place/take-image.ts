@@ -44,6 +44,19 @@ export async function takeImage(store: Shelf, from: BytesReader, root: Descripto
   return { id: id ?? fallback(documents, root), descriptor: root, configs };
 }
 
+/** The ID of an image that is in the store: its configuration's digest, of the host's platform; the root's own where it cannot be read. */
+export async function imageId(store: Shelf, root: Descriptor, task: Task): Promise<Digest> {
+  try {
+    const manifests = (await readDocuments(store, root, true, task)).flatMap((one) => (one.kind === "manifest" ? [one] : []));
+    const fitting =
+      manifests.find(({ descriptor }) => descriptor.platform && matchesPlatform(hostPlatform(), descriptor.platform)) ?? manifests[0];
+    return fitting?.manifest.config.digest ?? root.digest;
+  } catch (error) {
+    if (error instanceof Failure && error.code !== "INTERRUPTED") return root.digest;
+    throw error;
+  }
+}
+
 /** Only artifacts, and indexes of which nothing is here, have no configuration to be called by. */
 function fallback(documents: readonly Document[], root: Descriptor): Digest {
   if (documents.some((one) => one.kind === "manifest")) return root.digest;

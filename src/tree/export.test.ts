@@ -65,15 +65,15 @@ test("a tree becomes a tar in canonical order, with owners, devices, attributes,
         );
     }
     assert.deepEqual(members, [
-      "dir a/  0 1000000000 0",
-      "file a/one  0 1000000000 0",
-      "file a-b  0 1000000000 0",
-      "file long  0 1000000000 0",
-      "char null  3000000 1000000000 1",
-      "fifo p  0 1000000000 0",
-      "symlink s /etc/passwd 0 1000000000 0",
-      "hardlink two a/one 0 1000000000 0",
-      "file x  0 1000000000 0",
+      "dir a/  0 1000000001 0",
+      "file a/one  0 1000000001 0",
+      "file a-b  0 1000000001 0",
+      "file long  0 1000000001 0",
+      "char null  3000000 1000000001 1",
+      "fifo p  0 1000000001 0",
+      "symlink s /etc/passwd 0 1000000001 0",
+      "hardlink two a/one 0 1000000001 0",
+      "file x  0 1000000001 0",
     ]);
     writeFileSync(join(dir, "t.tar"), bytes);
     assert.equal(execFileSync("tar", ["-xOf", join(dir, "t.tar"), "a/one", "a-b"], { encoding: "utf8" }), "456between");

@@ -7,7 +7,7 @@ import type { Tree } from "./tree.ts";
 
 /**
  * Writes a merged tree as one tar, for `-o type=tar`: canonical order, owners, modes, devices and extended attributes as the
- * image has them, further names of a file as hard links, whole seconds. The same tree gives the same bytes. BuildKit's tar
+ * image has them, further names of a file as hard links, times to the nearest second (as Go rounds them). The same tree gives the same bytes. BuildKit's tar
  * exporter writes the same members in the same order. Throws what readEntry and the sink throw.
  */
 export async function exportTar(tree: Tree, files: LayerFiles, sink: TarSink, task: Task): Promise<void> {
@@ -42,7 +42,7 @@ export async function exportTar(tree: Tree, files: LayerFiles, sink: TarSink, ta
 function headerOf(entry: Entry, first: string | undefined): TarHeader {
   const path = entry.path.slice(1);
   const { mode, uid, gid, xattrs } = entry;
-  const facts = { mode, uid, gid, mtime: Math.floor(entry.mtime), size: 0, ...(xattrs ? { xattrs } : {}) };
+  const facts = { mode, uid, gid, mtime: Math.round(entry.mtime), size: 0, ...(xattrs ? { xattrs } : {}) };
   switch (entry.kind) {
     case "file":
       return first === undefined ? { ...facts, type: "file", path, size: entry.size } : { ...facts, type: "hardlink", path, link: first };

@@ -21,8 +21,8 @@ export async function run(call: Invocation): Promise<void> {
     const loaded = await loadArchive(store, source, task);
     bars.finish();
     for (const { names, id, moved } of loaded) {
-      for (const { name, from } of moved) {
-        call.out(`The image ${familiarName(name)} already exists, renaming the old one with ID ${from.digest} to empty string\n`);
+      for (const { name, fromId } of moved) {
+        call.out(`The image ${familiarName(name)} already exists, renaming the old one with ID ${fromId} to empty string\n`);
       }
       for (const name of names) call.out(`Loaded image: ${familiarName(name)}\n`);
       if (names.length === 0) call.out(`Loaded image ID: ${id}\n`);
