@@ -17,7 +17,7 @@ function page(rule: Rule): string {
     : `\`# check=skip=${rule.name}\` at the top of the file turns it off.`;
   return [
     `${made(`src/dockerfile/rules/`)}# ${rule.name}\n`,
-    `${rule.description}.\n`,
+    `${rule.description.replace(/\.$/, "")}.\n`,
     `${rule.why}\n`,
     ...(rule.bad === "" ? [] : [`## What it finds\n`, `${ignore}${block(rule.bad)}`, `## What it likes\n`, `${ignore}${block(rule.good)}`]),
     `## On and off\n`,

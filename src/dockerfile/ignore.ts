@@ -1,4 +1,4 @@
-import { trimBlanks } from "../kit/blank.ts";
+import { trim } from "../kit/blank.ts";
 import { Failure } from "../kit/error.ts";
 import { LIMITS } from "../kit/limit.ts";
 import { cleanPath, createMatcher, type PathMatcher } from "../kit/pattern.ts";
@@ -22,10 +22,10 @@ export function parseIgnore(text: string, file = ".dockerignore"): string[] {
     if (line.length * 3 > LINE_BYTES && Buffer.byteLength(line) > LINE_BYTES)
       throw new Failure("LIMIT", `${printable(file)}: line ${index + 1} is longer than ${LINE_BYTES} bytes`);
     if (line.startsWith("#")) continue;
-    let pattern = trimBlanks(line);
+    let pattern = trim(line);
     if (pattern === "") continue;
     const exception = pattern.startsWith("!");
-    if (exception) pattern = trimBlanks(pattern.slice(1));
+    if (exception) pattern = trim(pattern.slice(1));
     if (pattern !== "") pattern = cleanPath(pattern);
     if (pattern.length > 1 && pattern.startsWith("/")) pattern = pattern.slice(1);
     patterns.push(exception ? `!${pattern}` : pattern);

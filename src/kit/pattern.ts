@@ -1,5 +1,5 @@
 import { compileAutomaton } from "./automaton.ts";
-import { trimBlanks } from "./blank.ts";
+import { trim } from "./blank.ts";
 import { Failure } from "./error.ts";
 import { checkGlob } from "./glob.ts";
 import { printable } from "./printable.ts";
@@ -40,7 +40,7 @@ interface Pattern {
  * Throws Failure USAGE for a malformed pattern and for `!` alone.
  */
 export function createMatcher(patterns: readonly string[]): PathMatcher {
-  const all = patterns.map((given) => trimBlanks(given)).filter((given) => given !== "");
+  const all = patterns.map((given) => trim(given)).filter((given) => given !== "");
   const parts = all.map(readPattern);
   const exceptions = parts
     .filter((part) => part.exception)

@@ -1,3 +1,5 @@
+import { distance } from "../suggest.ts";
+
 /**
  * The name that is at most two changes of one letter away, as BuildKit suggests it: case counts, the first of several equally near
  * wins. Names of more than 64 letters are not compared.
@@ -15,16 +17,4 @@ export function nearest(word: string, names: readonly string[]): string | undefi
     }
   }
   return best;
-}
-
-/** Levenshtein's. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next.push(Math.min((row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1), (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }
