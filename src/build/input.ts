@@ -27,11 +27,15 @@ export class HostDigests {
     this.#input = input;
   }
 
-  /** The digest of a file's content, or undefined where it would have to be read. */
+  /** The digest of a file's content, or undefined where it would have to be read. The entry's own path may be its destination. */
   find(entry: Entry): Digest | undefined {
     if (entry.kind !== "file") return undefined;
-    if (entry.digest !== undefined || entry.content.in !== "host") return entry.digest;
-    return this.#read.get(entry.path) ?? this.#input.ledger?.find(entry.path, entry.content.stamp);
+    const { content } = entry;
+    if (entry.digest !== undefined || content.in !== "host") return entry.digest;
+    const { folder, ledger } = this.#input;
+    if (folder === undefined || !content.path.startsWith(folder)) return undefined;
+    const path = content.path.slice(folder.length);
+    return this.#read.get(path) ?? ledger?.find(path, content.stamp);
   }
 
   /** Keeps what reading a file gave, if it is a file of this input. `readAt` is the clock in ms before it was read. */

@@ -1,4 +1,4 @@
-import { type Digest, digestFromHex, digestOf, hexOf } from "../oci/digest.ts";
+import { type Digest, digestOf, hexOf } from "../oci/digest.ts";
 import type { Stamp } from "../tree/entry.ts";
 
 /**
@@ -50,18 +50,21 @@ export function openLedger(bytes: Uint8Array | undefined): Ledger {
     },
     encode() {
       if (learnt.size === 0) return undefined;
-      const rows = new Map<string, Row>();
+      const oldCount = old?.places.size ?? 0;
+      const added = [...learnt.keys()].filter((path) => !old?.places.has(path));
+      const numbers = new Float64Array((oldCount + added.length) * 4);
+      const digests = Buffer.alloc((oldCount + added.length) * 32);
       if (old) {
-        for (const [path, at] of old.places) {
-          const [size = 0, mtimeMs = 0, ctimeMs = 0, ino = 0] = old.numbers.subarray(at * 4, at * 4 + 4);
-          rows.set(path, {
-            stamp: { size, mtimeMs, ctimeMs, ino },
-            digest: digestFromHex(old.digests.toString("hex", at * 32, at * 32 + 32)),
-          });
-        }
+        numbers.set(old.numbers);
+        old.digests.copy(digests);
       }
-      for (const [path, row] of learnt) rows.set(path, row);
-      return encodeRows(rows);
+      let next = oldCount;
+      for (const [path, { stamp, digest }] of learnt) {
+        const at = old?.places.get(path) ?? next++;
+        numbers.set([stamp.size, stamp.mtimeMs, stamp.ctimeMs, stamp.ino], at * 4);
+        digests.write(hexOf(digest), at * 32, "hex");
+      }
+      return encodeRows([...(old?.places.keys() ?? []), ...added], numbers, digests);
     },
   };
 }
@@ -91,23 +94,16 @@ function parse(bytes: Buffer): Parsed | undefined {
   return { places, numbers, digests: bytes.subarray(rowsAt + count * 32) };
 }
 
-function encodeRows(rows: ReadonlyMap<string, Row>): Uint8Array {
-  const names = Buffer.from(`${[...rows.keys()].join("\0")}\0`, "utf8");
+function encodeRows(paths: readonly string[], numbers: Float64Array, digests: Buffer): Uint8Array {
+  const names = Buffer.from(`${paths.join("\0")}\0`, "utf8");
   const nameBytes = Math.ceil(names.length / 8) * 8;
-  const out = Buffer.alloc(56 + nameBytes + rows.size * ROW);
+  const out = Buffer.alloc(56 + nameBytes + paths.length * ROW);
   out.write(MAGIC, 0, "latin1");
-  out.writeUInt32LE(rows.size, 48);
+  out.writeUInt32LE(paths.length, 48);
   out.writeUInt32LE(nameBytes, 52);
   names.copy(out, 56);
-  const numbers = new Float64Array(rows.size * 4);
-  const digestsAt = 56 + nameBytes + rows.size * 32;
-  let at = 0;
-  for (const { stamp, digest } of rows.values()) {
-    numbers.set([stamp.size, stamp.mtimeMs, stamp.ctimeMs, stamp.ino], at * 4);
-    out.write(hexOf(digest), digestsAt + at * 32, "hex");
-    at++;
-  }
   Buffer.from(numbers.buffer).copy(out, 56 + nameBytes);
+  digests.copy(out, 56 + nameBytes + paths.length * 32);
   out.write(hexOf(digestOf(out.subarray(48))), 16, "hex");
   return out;
 }

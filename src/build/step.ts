@@ -8,6 +8,7 @@ import { perform } from "./files/perform.ts";
 import { type Prepared, prepare } from "./files/prepare.ts";
 import type { Step } from "./graph.ts";
 import { draftDigest, keyOf } from "./key.ts";
+import { reuse } from "./reuse.ts";
 import type { Workshop } from "./workshop.ts";
 
 /** What a cached step is remembered as: the layer, and the newest time in it. */
@@ -64,7 +65,9 @@ export async function solveStep(step: Step, below: Built, useCache: boolean, sho
   }
 
   const readAt = Date.now();
-  const sealed = await seal(draft, shop.files, shop.store.writer(), task);
+  const before = shop.recall(definition)?.layer as Layer | undefined;
+  const cheaper = before && selections ? await reuse(draft, before, find, shop) : draft;
+  const sealed = await seal(cheaper, shop.files, shop.store.writer(), task);
   learn(draft, sealed, prepared, readAt);
   await shop.shelf.add(sealed.layer, sealed.draft);
   const newest = newestOf(draft);
@@ -72,7 +75,7 @@ export async function solveStep(step: Step, below: Built, useCache: boolean, sho
   selections ??= await all(prepared, (one) => one.selection());
   const sealedExact = exact ?? draftDigest(sealed.draft, shop.epoch, find);
   for (const key of [quickOf(selections), sealedExact]) if (key) shop.remember({ key, layer, value: { newest } satisfies Remembered });
-  shop.remember({ key: definition });
+  shop.remember({ key: definition, layer });
   return finish(builtOn(below, layer, newest, shop.shelf), false, sealedExact);
 }
 

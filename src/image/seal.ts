@@ -49,6 +49,7 @@ export async function seal(draft: Draft, files: LayerFiles, target: SealTarget, 
   // Where each file's bytes begin, and their digest; in step with `sealed`.
   const offsets: number[] = [];
   const digests: (Digest | undefined)[] = [];
+  const open = new Map<Digest, number>();
   try {
     for (const entry of draft) {
       if (task.signal.aborted) throw new Failure("INTERRUPTED", "interrupted while writing a layer");
@@ -58,7 +59,9 @@ export async function seal(draft: Draft, files: LayerFiles, target: SealTarget, 
       if (!tar.tryHeader(header)) await tar.header(header);
       offsets.push(tar.offset);
       if (entry.kind === "file") {
-        digests.push(entry.size === 0 ? EMPTY : (small(entry, tar) ?? (await body(entry, tar, files))));
+        const { content } = entry;
+        if (content.in === "layer" && !open.has(content.diffId)) open.set(content.diffId, await files(content.diffId));
+        digests.push(entry.size === 0 ? EMPTY : (small(entry, tar, open) ?? (await body(entry, tar, open))));
         tar.pad();
       } else digests.push(undefined);
       sealed.push(entry);
@@ -113,28 +116,32 @@ function headerOf(entry: Entry): TarHeader {
   }
 }
 
-/** The common case without a promise: a host file that fits into what is left of the buffer. Undefined for any other. */
-function small(entry: FileEntry, tar: TarWriter): Digest | undefined {
+/** Descriptors of the layers that contents are copied from. */
+type OpenLayers = ReadonlyMap<Digest, number>;
+
+/** The common case without a promise: a file that fits into what is left of the buffer. Undefined for any other. */
+function small(entry: FileEntry, tar: TarWriter, layers: OpenLayers): Digest | undefined {
   const { content, size } = entry;
-  if (content.in !== "host" || size > tar.room) return undefined;
-  const fd = openHostFile(content);
+  if (content.in === "memory" || size > tar.room) return undefined;
+  const fd = content.in === "host" ? openHostFile(content) : (layers.get(content.diffId) as number);
   try {
     const at = tar.used;
-    readExactly(fd, tar.buffer, at, size, 0, content.path);
-    stillTheSame(fd, content);
+    readExactly(fd, tar.buffer, at, size, content.in === "host" ? 0 : content.offset, entry.path);
+    if (content.in === "host") stillTheSame(fd, content);
     tar.used += size;
-    return `sha256:${hash("sha256", tar.buffer.subarray(at, at + size), "hex")}` as Digest;
+    const digest = `sha256:${hash("sha256", tar.buffer.subarray(at, at + size), "hex")}` as Digest;
+    return content.in === "layer" ? asIndexed(entry, digest) : digest;
   } finally {
-    closeSync(fd);
+    if (content.in === "host") closeSync(fd);
   }
 }
 
 /** Copies one file's bytes into the tar and gives their digest. */
-async function body(entry: FileEntry, tar: TarWriter, files: LayerFiles): Promise<Digest> {
+async function body(entry: FileEntry, tar: TarWriter, layers: OpenLayers): Promise<Digest> {
   const { content, size } = entry;
   if (content.in === "memory") {
     await tar.bytes(content.bytes);
-    return `sha256:${hash("sha256", content.bytes, "hex")}` as Digest;
+    return digestOf(content.bytes);
   }
   if (content.in === "host") {
     const fd = openHostFile(content);
@@ -146,13 +153,16 @@ async function body(entry: FileEntry, tar: TarWriter, files: LayerFiles): Promis
       closeSync(fd);
     }
   }
-  const fd = await files(content.diffId);
-  const digest = await copy(fd, content.offset, size, tar, content.diffId);
-  if (entry.digest !== undefined && entry.digest !== digest)
-    throw new Failure("DIGEST", `layer ${content.diffId}: ${printable(entry.path)} has other bytes than when the layer was made`, {
-      hint: "The store is damaged: remove the image and its cache (`nought builder prune -a`) and build again.",
-    });
-  return digest;
+  return asIndexed(entry, await copy(layers.get(content.diffId) as number, content.offset, size, tar, content.diffId));
+}
+
+/** A layer's bytes must be those that its index speaks of. Throws DIGEST. */
+function asIndexed(entry: FileEntry, digest: Digest): Digest {
+  const { content } = entry;
+  if (content.in !== "layer" || entry.digest === undefined || entry.digest === digest) return digest;
+  throw new Failure("DIGEST", `layer ${content.diffId}: ${printable(entry.path)} has other bytes than when the layer was made`, {
+    hint: "The store is damaged: remove the image and its cache (`nought builder prune -a`) and build again.",
+  });
 }
 
 /** Reads `size` bytes at `from` straight into the tar's buffer. */

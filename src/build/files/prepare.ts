@@ -54,10 +54,12 @@ function chosen(action: FileAction & { do: "copy" }, input: OpenInput, shop: Wor
       const tree = await input.tree();
       return action.sources.flatMap((pattern) => {
         const found = select(tree, { pattern, parents: action.parents, excludes: action.excludes });
-        if (found.length === 0 && !action.parents && !hasGlob(pattern)) throw missing(pattern, action);
+        // With --parents, what is there but excluded is no error (BuildKit's required paths).
+        if (found.length === 0 && !hasGlob(pattern) && (!action.parents || tree.lookup(toPath(pattern)) === undefined))
+          throw missing(pattern, action);
         // As with docker, a wildcard that matches nothing copies nothing; but nobody should have to guess why.
         if (found.length === 0) shop.task.emit({ type: "note", text: `${printable(pattern)} matches nothing` });
-        return found;
+        return found.map((pick) => withDigests(pick, digests));
       });
     })();
     return picks;
@@ -86,6 +88,17 @@ function chosen(action: FileAction & { do: "copy" }, input: OpenInput, shop: Wor
       return selectionDigest(all, find) as Digest;
     },
   };
+}
+
+/** The same pick with every digest that is known from earlier builds, so that it is looked up once. */
+function withDigests(pick: Pick, digests: HostDigests): Pick {
+  const items = pick.items.map((item) => {
+    const { entry } = item;
+    if (entry.kind !== "file" || entry.digest !== undefined) return item;
+    const digest = digests.find(entry);
+    return digest === undefined ? item : { ...item, entry: { ...entry, digest } };
+  });
+  return { ...pick, items };
 }
 
 function missing(pattern: string, action: FileAction & { do: "copy" }): Failure {

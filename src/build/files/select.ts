@@ -105,18 +105,24 @@ function withWays(tree: Tree, top: Entry, items: readonly PickedEntry[]): Picked
   return out;
 }
 
-/** COPY --parents: everything that the pattern matches below the pivot (`/./`, else the root), with the directories on the way. */
+/**
+ * COPY --parents: everything that the pattern matches below the pivot (`/./`, else the root; a pivot with wildcards is every
+ * directory it matches), with the directories on the way.
+ */
 function withParents(tree: Tree, spec: SourceSpec): readonly Pick[] {
   const text = spec.pattern.replace(/^\/+/, "");
   const pivot = text.indexOf("/./");
-  const base = toPath(pivot < 0 ? "/" : text.slice(0, pivot));
+  const base = pivot < 0 ? "/" : text.slice(0, pivot);
   const pattern = toPath(pivot < 0 ? text : text.slice(pivot + 3)).slice(1);
-  const top = tree.lookup(base);
-  if (top?.kind !== "dir") return [];
   const wanted = createMatcher([pattern === "" ? "**" : pattern]);
-  const items = filtered(tree, top, (state) => state.excluded, wanted, []).filter(notIn(spec.excludes));
-  if (items.length === 0) return [];
-  return [{ name: "", top, items: withWays(tree, top, [{ relative: "", entry: top }, ...items]) }];
+  const picks: Pick[] = [];
+  for (const path of hasGlob(base) ? expand(tree, base) : [toPath(base)]) {
+    const top = tree.lookup(path);
+    if (top?.kind !== "dir") continue;
+    const items = filtered(tree, top, (state) => state.excluded, wanted, []).filter(notIn(spec.excludes));
+    if (items.length > 0) picks.push({ name: "", top, items: withWays(tree, top, [{ relative: "", entry: top }, ...items]) });
+  }
+  return picks;
 }
 
 /** Paths that a wildcard pattern matches, in canonical order. Links are followed only in the part before the first wildcard. */

@@ -25,7 +25,8 @@ export async function planFiles(state: StageState, command: FilesCommand): Promi
   if (dest === "") throw new Failure("PLAN", `${command.kind.toUpperCase()}: the destination is empty`);
   const put: Put = {
     dest: destination(state.workdir, dest),
-    link: command.link,
+    // BuildKit, too, makes no separate layer where the mode is set (dockerfile2llb, dispatchCopy).
+    link: command.link && !chmod,
     ...(chown === undefined ? {} : { chown }),
     ...(chmod === undefined ? {} : { chmod }),
   };
@@ -67,9 +68,9 @@ export async function planFiles(state: StageState, command: FilesCommand): Promi
   }
   const said = [
     command.kind.toUpperCase(),
+    ...(command.parents ? ["--parents"] : []),
     ...(chown ? [`--chown=${chown}`] : []),
     ...(chmod ? [`--chmod=${chmod}`] : []),
-    ...(checksum ? [`--checksum=${checksum}`] : []),
     ...sources.map((source) => redactUrl(source)),
     ...command.contents.map(({ path }) => `<<${path}`),
     dest,
