@@ -5,7 +5,7 @@ import type { Instruction, Syntax } from "./syntax.ts";
 
 /**
  * The syntax tree as JSON for scripts, indented, without a line feed at the end. `args` are words before expansion and
- * unquoting; lines count from 1. The shape is documented in docs/ and only ever grows.
+ * unquoting; lines count from 1. Scripts rely on the shape: it only ever grows.
  */
 export function printSyntaxJson(syntax: Syntax): string {
   const document = {

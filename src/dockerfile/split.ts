@@ -18,12 +18,13 @@ export function splitLine(line: string): Parts {
 
 /**
  * Moves the leading words that begin with `--` into `flags`; a word `--` alone ends them. Returns what follows.
- * The backslash escapes here whatever the `escape` directive says, as in BuildKit.
+ * The backslash escapes here whatever the `escape` directive says, as in BuildKit. BuildKit goes through the line byte by
+ * byte, so a blank outside of ASCII ends a flag but comes before none; unlike there, letters outside of ASCII stay whole.
  */
 function takeFlags(text: string, flags: string[]): string {
   let at = 0;
   for (;;) {
-    while (at < text.length && isSpace(text.charCodeAt(at))) at++;
+    while (isBlank(text.charCodeAt(at))) at++;
     if (!text.startsWith("--", at)) return text.slice(at);
     let word = "";
     let quoted = false;
@@ -41,4 +42,8 @@ function takeFlags(text: string, flags: string[]): string {
     if (word === "--") return text.slice(at);
     if (word !== "" || quoted) flags.push(word);
   }
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || (code >= 0x09 && code <= 0x0d);
 }
