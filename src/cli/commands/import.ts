@@ -2,8 +2,6 @@ import { createReadStream, statSync } from "node:fs";
 import { plan } from "../../build/plan/plan.ts";
 import { parseDockerfile } from "../../dockerfile/parse.ts";
 import { toProgram } from "../../dockerfile/program.ts";
-import { assemble } from "../../image/assemble.ts";
-import { decodeIndex } from "../../image/index.ts";
 import { Failure } from "../../kit/error.ts";
 import { printable } from "../../kit/printable.ts";
 import type { ContainerConfig } from "../../oci/config.ts";
@@ -42,36 +40,16 @@ export async function run(call: Invocation): Promise<void> {
   const task = createTask(bars.listener, call.signal);
   const store = await call.store();
   try {
-    const [{ takeLayer }, bytes] = await Promise.all([import("../../place/take-layer.ts"), open(source, call, task)]);
-    const taken = await takeLayer(store, bytes, undefined, undefined, undefined, task);
-    const blob = { mediaType: taken.mediaType, digest: taken.digest, size: taken.size };
-    store.noteBlob(taken.diffId, blob);
-    const epoch = await readEpoch(undefined, undefined, call.env["SOURCE_DATE_EPOCH"], { kind: "none" });
-    const index = await store.readIndex(taken.diffId);
-    const times = (index && decodeIndex(index)?.draft.map((entry) => entry.mtime)) ?? [];
-    const newest = times.reduce((latest, one) => Math.max(latest, Math.floor(one)), 0);
-    const created = new Date((epoch ?? newest) * 1000).toISOString().replace(".000Z", "Z");
-    const { architecture, os, variant } = platform;
-    const assembled = assemble(
-      [{ diffId: taken.diffId, blob }],
-      {
-        created,
-        architecture,
-        ...(variant === undefined ? {} : { variant }),
-        os,
-        config,
-        rootfs: { type: "layers", diff_ids: [taken.diffId] },
-        history: [{ created, comment: flags.string("message") || "Imported from -" }],
-      },
-      {},
-    );
-    await store.putMany([assembled.configBytes, assembled.manifestBytes]);
-    const root = assembled.image.descriptor;
+    const [{ importTar }, bytes] = await Promise.all([import("../../place/import.ts"), open(source, call, task)]);
+    const created = await readEpoch(undefined, undefined, call.env["SOURCE_DATE_EPOCH"], { kind: "none" });
+    const message = flags.string("message") || "Imported from -";
+    const image = await importTar(store, bytes, { config, message, platform, ...(created === undefined ? {} : { created }) }, task);
+    const root = image.descriptor;
     if (name) await nameImage(store, name, root, task);
     else await store.keep(root);
     await store.flush();
     bars.finish();
-    call.out(`${assembled.image.configDescriptor.digest}\n`);
+    call.out(`${image.configDescriptor.digest}\n`);
   } finally {
     bars.finish();
   }
