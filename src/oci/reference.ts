@@ -59,11 +59,23 @@ export function parseReference(text: string): Reference {
         : "repository name must be lowercase",
     );
   }
-  if (registry.length + repository.length > 255) throw bad("the name is longer than 255 characters");
+  if (repository.length > 255) throw bad("the path is longer than 255 characters");
   if (registry === DEFAULT_REGISTRY && repository === "library/scratch") {
     throw new Failure("RESERVED", SCRATCH_RESERVED);
   }
   return { registry, repository, ...(tag === undefined ? {} : { tag }), ...(digest === undefined ? {} : { digest }) };
+}
+
+/**
+ * Reads a name that is to be given to an image, with `:latest` where it has no tag. Throws REFERENCE also for a digest, which nobody can
+ * give, and for a name that would read like one (`sha256:…`), as docker does; RESERVED for `scratch`.
+ */
+export function parseNewName(text: string): Reference {
+  const name = parseReference(text);
+  const refuse = (why: string) => new Failure("REFERENCE", `refusing to create ${why}: ${printable(text.slice(0, 300))}`);
+  if (name.digest !== undefined) throw refuse("a tag with a digest reference");
+  if (familiarRepository(name) === "sha256") throw refuse("an ambiguous tag using digest algorithm as name");
+  return withDefaultTag(name);
 }
 
 /** The same name with `:latest` where it had neither tag nor digest. */

@@ -5,7 +5,7 @@ import { Mistake } from "../../dockerfile/mistake.ts";
 import { Failure } from "../../kit/error.ts";
 import { printable } from "../../kit/printable.ts";
 import type { Compression } from "../../oci/media-type.ts";
-import { parseReference, type Reference, withDefaultTag } from "../../oci/reference.ts";
+import { parseNewName, type Reference } from "../../oci/reference.ts";
 
 const TYPES = ["image", "oci", "docker", "local", "tar"] as const;
 /** Attributes that say what nought does anyway, or that only concern stores that it does not have. */
@@ -107,7 +107,7 @@ function fieldsOf(text: string): string[] {
 }
 
 function namesOf(text: string | undefined): Reference[] {
-  return text === undefined || text === "" ? [] : text.split(",").map((one) => withDefaultTag(parseReference(one.trim())));
+  return text === undefined || text === "" ? [] : text.split(",").map((one) => parseNewName(one.trim()));
 }
 
 function isTrue(text: string | undefined): boolean {

@@ -4,7 +4,7 @@ import type { BuildRequest, ContextSource, NamedContext } from "../../build/requ
 import { Failure } from "../../kit/error.ts";
 import { printable } from "../../kit/printable.ts";
 import { type Platform, parsePlatform } from "../../oci/platform.ts";
-import { parseReference, type Reference, withDefaultTag } from "../../oci/reference.ts";
+import { parseNewName, type Reference } from "../../oci/reference.ts";
 import { createTask } from "../../task/task.ts";
 import type { Invocation } from "../command.ts";
 import { type ContextWord, readContext, readNamedContext } from "./contexts.ts";
@@ -68,9 +68,7 @@ function optional<K extends string>(key: K, value: string | undefined): { [P in 
 
 function readTag(text: string): Reference {
   try {
-    const name = withDefaultTag(parseReference(text));
-    if (name.digest !== undefined) throw new Failure("REFERENCE", "a tag cannot hold a digest");
-    return name;
+    return parseNewName(text);
   } catch (error) {
     if (error instanceof Failure && error.code === "REFERENCE")
       throw new Failure("REFERENCE", `invalid tag "${printable(text)}": ${error.message}`);

@@ -6,7 +6,7 @@ import { Failure } from "../../kit/error.ts";
 import { printable } from "../../kit/printable.ts";
 import type { ContainerConfig } from "../../oci/config.ts";
 import { hostPlatform, type Platform, parsePlatform } from "../../oci/platform.ts";
-import { parseReference, withDefaultTag } from "../../oci/reference.ts";
+import { parseNewName } from "../../oci/reference.ts";
 import { nameImage } from "../../store/name-image.ts";
 import { createTask, type Task } from "../../task/task.ts";
 import { download } from "../build/download.ts";
@@ -33,7 +33,7 @@ const CHANGES = new Set([
 export async function run(call: Invocation): Promise<void> {
   const { flags, args } = call;
   const [source = "", target] = args;
-  const name = target === undefined ? undefined : withDefaultTag(parseReference(target));
+  const name = target === undefined ? undefined : parseNewName(target);
   const platform = flags.given("platform") ? parsePlatform(flags.string("platform") as string) : hostPlatform();
   const config = await changed(flags.list("change"), platform);
   const bars = barsFor(call.env, false);
