@@ -19,7 +19,7 @@ const FILES = ["dockerfile", "golden"].flatMap((folder) =>
 
 /** Everything the parser offers, on input of any kind: no exception, quick, and what reads without error prints and reads back. */
 function digest(input: Uint8Array): void {
-  const start = performance.now();
+  const start = process.cpuUsage();
   try {
     const syntax = parseDockerfile(input, "Dockerfile");
     const { errors, stages } = toProgram(syntax);
@@ -33,7 +33,7 @@ function digest(input: Uint8Array): void {
   } catch (error) {
     throw new Error(`found by fuzzing: ${Buffer.from(input).toString("base64")}`, { cause: error });
   }
-  const took = performance.now() - start;
+  const took = process.cpuUsage(start).user / 1_000;
   assert.ok(took < 1_000, `${took} ms for ${Buffer.from(input).toString("base64")}`);
 }
 

@@ -53,9 +53,11 @@ describe("lines", () => {
       `FROM scratch\n${"COPY <<E /x\nE\n".repeat(100_000)}`,
       `FROM scratch\nCOPY <<E /x\n${"body\n".repeat(100_000)}E\n`,
     ]) {
-      const start = performance.now();
+      // Time of the processor, not of the clock: other work on the machine does not count.
+      const start = process.cpuUsage();
       assert.deepEqual(toProgram(parse(text)).errors, []);
-      assert.ok(performance.now() - start < 2_000, `${Math.round(performance.now() - start)} ms`);
+      const milliseconds = Math.round(process.cpuUsage(start).user / 1_000);
+      assert.ok(milliseconds < 2_000, `${milliseconds} ms`);
     }
   });
 

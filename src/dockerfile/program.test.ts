@@ -16,8 +16,9 @@ const program = (text: string) => toProgram(parseDockerfile(text, "Dockerfile"))
 function command(text: string): object {
   const { errors, stages } = program(`FROM scratch AS here\n${text}\n`);
   assert.deepEqual(errors, []);
-  assert.equal(stages[0]?.commands.length, 1);
-  const { instruction, span, ...body } = stages[0]?.commands[0] as Command;
+  const commands = stages.flatMap((stage) => stage.commands);
+  assert.equal(commands.length, 1);
+  const { instruction, span, ...body } = commands[0] as Command;
   assert.equal(instruction.span, span);
   return body;
 }
