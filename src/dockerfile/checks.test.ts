@@ -25,6 +25,8 @@ interface Expected {
   readonly bases?: Record<string, BaseFacts>;
   readonly findings: readonly [rule: string, line: number, endLine: number, message: string][];
   readonly error?: string;
+  /** What we find where that differs from this docker on purpose. */
+  readonly ours?: Expected["findings"];
 }
 
 function check(text: string | Buffer, expected: Partial<Expected> = {}, ignore?: string): Finding[] {
@@ -70,7 +72,8 @@ for (const name of readdirSync(root).sort()) {
       for (const row of sorted(expected.findings.filter(([rule]) => rule !== "UndefinedVar"))) assert.ok(ours.includes(row), row);
       return;
     }
-    assert.deepEqual(sorted(rows(findings)), sorted(expected.findings));
+    assert.deepEqual(sorted(rows(findings)), sorted(expected.ours ?? expected.findings));
+    if (expected.ours) return;
     // Docker's sort does not keep the order of findings at one line where there are many.
     const blocks = (out: string): string[] => out.trimEnd().split("\n\n").sort();
     assert.deepEqual(blocks(printChecks(findings, syntax, fails)), blocks(read("expected.txt")));
@@ -171,4 +174,13 @@ test("P04: checks of 100,000 instructions full of mistakes neither throw nor tak
   const findings = runChecks(parsed, { targetPlatform: amd64, buildPlatform: amd64, allStages: true });
   assert.ok(findings.length > 50_000, String(findings.length));
   assert.ok(performance.now() - start < 4000, `${performance.now() - start} ms`);
+});
+
+test("CopyIgnoredFile is silent about the context where only dotfiles are excluded, and speaks where all is", () => {
+  const lines = (ignore: string): number[] =>
+    check("FROM scratch\nCOPY . /\nCOPY / /x\nCOPY ./ /y\n", {}, ignore).map(({ span }) => span.line);
+  assert.deepEqual(lines(".*\n"), []);
+  assert.deepEqual(lines("*\n!src\n"), []);
+  assert.deepEqual(lines("*\n"), [2, 3, 4]);
+  assert.deepEqual(lines("**\n"), [2, 3, 4]);
 });
