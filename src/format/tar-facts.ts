@@ -22,6 +22,8 @@ export function memberOf(
   globals: PaxFacts,
   offset: number,
 ): TarMember | string {
+  const wrong = malformed(header);
+  if (wrong) return wrong;
   const pax = pending.pax;
   if (flagged === "sparse" || pax?.sparse) return "sparse files are not supported; make the archive without --sparse";
   if (flagged === undefined) return `member type ${JSON.stringify(String.fromCharCode(header.flag))} is not supported`;
@@ -31,10 +33,12 @@ export function memberOf(
   const slash = path.endsWith("/");
   // V7 had no directories of its own: a name with a slash at the end was one.
   const type = (flagged === "file" && header.flag === 0 && slash ? "dir" : flagged) as TarType;
+  if (flagged === "file" && header.flag === 0 && slash !== header.name.endsWith("/"))
+    return "of an old form, a directory by one of its names and a file by the other";
   if (slash && type === "file") return "a file whose name ends with a slash, which some readers would take for a directory";
 
   const size = pax?.size ?? (header.size === undefined && type !== "file" ? 0 : header.size);
-  if (size === undefined || !(size >= 0)) return "the size is not a number";
+  if (size === undefined) return "the size is not a number";
   // A hard link may repeat the size of its file, without content. For all others, readers disagree on whether content follows.
   if (size > 0 && type !== "file" && type !== "hardlink") return `a ${type} with ${size} bytes of content`;
 
@@ -42,14 +46,12 @@ export function memberOf(
   const gid = pax?.gid ?? globals.gid ?? header.gid ?? 0;
   const mode = header.mode ?? 0;
   const mtime = pax?.mtime ?? globals.mtime ?? header.mtime ?? 0;
-  if (!(uid >= 0 && uid <= MAX_ID) || !(gid >= 0 && gid <= MAX_ID)) return "the owner's number is out of range";
-  if (!(mode >= 0)) return "the mode is not a number";
-  if (Number.isNaN(mtime)) return "the time is not a number";
+  if (uid > MAX_ID || gid > MAX_ID) return "the owner's number is out of range";
 
   const device = type === "char" || type === "block";
   const major = device ? (header.major ?? 0) : 0;
   const minor = device ? (header.minor ?? 0) : 0;
-  if (!(major >= 0 && major <= MAX_MAJOR) || !(minor >= 0 && minor <= MAX_MINOR)) return "the device number is out of range";
+  if (major > MAX_MAJOR || minor > MAX_MINOR) return "the device number is out of range";
 
   const linked = type === "symlink" || type === "hardlink";
   const link = linked ? (pax?.link ?? pending.link ?? header.link) : "";
@@ -72,6 +74,17 @@ export function memberOf(
     offset,
   };
   return xattrs ? { ...member, xattrs } : member;
+}
+
+/** Why a header cannot be right: of no known form, or with numbers that are none, even where nobody needs them. */
+export function malformed(header: TarHeader): string | undefined {
+  if (!header.known) return "the header is neither ustar nor GNU nor V7";
+  if (header.size !== undefined && !(header.size >= 0)) return "the size is not a number";
+  if (header.mtime !== undefined && Number.isNaN(header.mtime)) return "the time is not a number";
+  for (const number of [header.mode, header.uid, header.gid])
+    if (number !== undefined && !(number >= 0)) return "the mode or owner is not a number";
+  for (const number of [header.major, header.minor]) if (number !== undefined && !(number >= 0)) return "the device number is not a number";
+  return undefined;
 }
 
 /** Linux's PATH_MAX and NAME_MAX: what is longer could never be a file. */

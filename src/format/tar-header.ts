@@ -19,6 +19,8 @@ export interface TarHeader {
   readonly gname: string;
   readonly major: number | undefined;
   readonly minor: number | undefined;
+  /** Whether it is of a form that we know: a magic, or nothing at all where the magic would be. */
+  readonly known: boolean;
 }
 
 /**
@@ -41,8 +43,9 @@ export function parseHeader(block: Buffer): TarHeader {
     link: block[157] === 0 ? "" : text(block, 157, 100),
     uname: magic && block[265] !== 0 ? text(block, 265, 32) : "",
     gname: magic && block[297] !== 0 ? text(block, 297, 32) : "",
-    major: magic ? readNumber(block, 329, 8) : undefined,
-    minor: magic ? readNumber(block, 337, 8) : undefined,
+    major: magic ? readNumber(block, 329, 8, true) : undefined,
+    minor: magic ? readNumber(block, 337, 8, true) : undefined,
+    known: magic || isZero(block, 257),
   };
 }
 
@@ -61,7 +64,11 @@ export function checkSum(block: Buffer): boolean {
 
 /** Whether all 512 bytes are zero: one half of the end of an archive. */
 export function isZeroBlock(block: Buffer): boolean {
-  for (let at = 0; at < BLOCK; at++) if (block[at] !== 0) return false;
+  return isZero(block, 0);
+}
+
+function isZero(block: Buffer, from: number): boolean {
+  for (let at = from; at < BLOCK; at++) if (block[at] !== 0) return false;
   return true;
 }
 

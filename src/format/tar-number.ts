@@ -1,23 +1,26 @@
 /**
  * A numeric field of a tar header: octal digits with spaces or zeros around them (POSIX ustar), or GNU's base-256 for what does
  * not fit: the first byte is 0x80 for numbers from zero on and 0xff for those below, the rest is two's complement, high byte first.
- * Undefined for a blank field, NaN for anything that is neither form or too large to be exact.
+ * Undefined for an empty field (zeros, spaces and zeros), NaN for anything that is neither form or too large to be exact. A field
+ * of spaces alone is NaN too, since GNU tar complains of it; with `lax` it is empty.
  */
-export function readNumber(block: Uint8Array, at: number, length: number): number | undefined {
+export function readNumber(block: Uint8Array, at: number, length: number, lax = false): number | undefined {
   const end = at + length;
   const first = block[at] as number;
   if (first >= 0x80) return first === 0x80 || first === 0xff ? readBinary(block, at, end) : Number.NaN;
   let from = at;
   while (from < end && block[from] === 0x20) from++;
-  if (from === end || block[from] === 0) return isBlank(block, from, end) ? undefined : Number.NaN;
+  if (from === end) return lax ? undefined : Number.NaN;
+  if (block[from] === 0) return isBlank(block, from, end) ? undefined : Number.NaN;
   let value = 0;
   for (; from < end; from++) {
     const digit = (block[from] as number) - 0x30;
     if (digit < 0 || digit > 7) break;
     value = value * 8 + digit;
   }
-  // What follows the digits ends them: a space or a zero. Some old writers leave bytes of their buffer after that.
-  if (from < end && block[from] !== 0 && block[from] !== 0x20) return Number.NaN;
+  // Spaces may follow, and a zero ends the field: some old writers leave bytes of their buffer after that.
+  while (from < end && block[from] === 0x20) from++;
+  if (from < end && block[from] !== 0) return Number.NaN;
   return Number.isSafeInteger(value) ? value : Number.NaN;
 }
 

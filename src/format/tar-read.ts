@@ -2,7 +2,7 @@ import { decodeName } from "../kit/bytes.ts";
 import { Failure } from "../kit/error.ts";
 import { LIMITS } from "../kit/limit.ts";
 import { printable } from "../kit/printable.ts";
-import { memberOf } from "./tar-facts.ts";
+import { malformed, memberOf } from "./tar-facts.ts";
 import { BLOCK, checkSum, isZeroBlock, parseHeader, type TarHeader } from "./tar-header.ts";
 import type { TarMember } from "./tar-member.ts";
 import { type PaxFacts, parsePax } from "./tar-pax.ts";
@@ -34,6 +34,7 @@ export class TarParser {
   readonly #sink: TarSink;
   readonly #label: string;
   readonly #globals: PaxFacts = {};
+  #sawGlobals = false;
   #pending: Pending = {};
   #hasPending = false;
   #state: "header" | "data" | "meta" | "padding" | "ended" = "header";
@@ -66,6 +67,8 @@ export class TarParser {
         const take = Math.min(this.#left, bytes.length - at);
         if (this.#state === "data") this.#sink.data(bytes.subarray(at, at + take));
         else if (this.#state === "meta") this.#meta.push(Buffer.from(bytes.subarray(at, at + take)));
+        else if (this.#metaHeader && bytes.subarray(at, at + take).some((byte) => byte !== 0))
+          throw this.#failure("an extended header goes on after its size, which some readers would take for a part of it");
         at += take;
         this.#offset += take;
         this.#left -= take;
@@ -110,8 +113,9 @@ export class TarParser {
     const header = parseHeader(block);
     const type = tarType(header.flag);
     if (type === "pax" || type === "pax-global" || type === "long-name" || type === "long-link") {
-      const size = header.size;
-      if (size === undefined || !(size >= 0)) throw this.#failure("the size of an extended header is not a number");
+      const wrong = malformed(header);
+      if (wrong) throw this.#failure(`an extended header: ${wrong}`);
+      const size = header.size ?? 0;
       if (size > LIMITS.tarMetadataBytes)
         throw new Failure(
           "LIMIT",
@@ -137,6 +141,7 @@ export class TarParser {
 
   #begin(state: "data" | "meta", size: number): void {
     this.#state = state;
+    if (state === "data") this.#metaHeader = undefined;
     this.#left = size;
     this.#padding = (BLOCK - (size % BLOCK)) % BLOCK;
     if (size === 0) this.#finishPart();
@@ -170,6 +175,9 @@ export class TarParser {
     }
     if (facts.path !== undefined || facts.link !== undefined || facts.size !== undefined || facts.sparse)
       throw this.#failure("a global PAX header gives every member the same name, link or size");
+    if (this.#sawGlobals && Object.keys(this.#globals).length + Object.keys(facts).length > 0)
+      throw this.#failure("a second global PAX header: some readers would add it to the first, some would forget the first");
+    this.#sawGlobals = true;
     Object.assign(this.#globals, facts);
   }
 
