@@ -37,8 +37,10 @@ before(() => {
     assert.equal(run("tar", ["-xzf", join(scratch, facts.filename), "--strip-components=1", "-C", home]).status, 0);
   }
   // npm puts what a global package needs inside it, and what a project's package needs beside it.
-  link(join(global, "node_modules"), brought);
-  link(dirname(local), brought);
+  for (const name of [brought, "xz-decompress", "seek-bzip"]) {
+    link(join(global, "node_modules"), name);
+    link(dirname(local), name);
+  }
   mkdirSync(join(scratch, "global prefix/bin"));
   symlinkSync("../lib/node_modules/nought/bin/nought", join(scratch, "global prefix/bin/nought"));
   mkdirSync(join(dirname(local), ".bin"));
@@ -98,8 +100,33 @@ test("a global install starts through its link, through a link to the link, and 
   assert.equal(run("nought", ["--version"], { env: { PATH: `${bin}${delimiter}${bareBin()}` } }).stdout, brought ? says : "");
 });
 
-test("a project's install starts from node_modules/.bin", () => {
+test("a project's install starts from node_modules/.bin, and arguments arrive as they are", () => {
   assert.equal(run("node_modules/.bin/nought", ["--version"], { cwd: join(scratch, "some project") }).stdout, says);
+  const wrong = run(join(local, "bin/nought"), ["no such  command"]);
+  assert.equal(wrong.status, 2);
+  assert.match(wrong.stderr, /no such {2}command/);
+});
+
+test("an installed nought builds an image and unpacks what needs its packages", (t) => {
+  const context = join(scratch, "context");
+  mkdirSync(context);
+  writeFileSync(join(context, "note"), "kept\n");
+  for (const [flag, ending] of [
+    ["-J", "xz"],
+    ["-j", "bz2"],
+  ] as const) {
+    if (run("tar", [flag, "-cf", `note.tar.${ending}`, "note"], { cwd: context }).status !== 0)
+      return t.skip(`tar cannot make ${ending} here`);
+  }
+  writeFileSync(join(context, "Dockerfile"), "FROM scratch\nADD note.tar.xz /xz/\nADD note.tar.bz2 /bz2/\n");
+  const env = { PATH: process.env.PATH, HOME: scratch, XDG_DATA_HOME: join(scratch, "data") };
+  for (const bin of [join(scratch, "global prefix/bin/nought"), join(dirname(local), ".bin/nought")]) {
+    const out = join(scratch, "out");
+    const built = run(bin, ["build", "-o", `type=local,dest=${out}`, context], { env });
+    assert.equal(built.status, 0, built.stderr);
+    assert.equal(readFileSync(join(out, "xz/note"), "utf8") + readFileSync(join(out, "bz2/note"), "utf8"), "kept\nkept\n");
+    rmSync(out, { recursive: true });
+  }
 });
 
 test("without any Node the launcher says what to do", () => {
