@@ -84,7 +84,8 @@ class LayerReader {
   readonly #seen = new Set<Path>();
   #lastDir: Path = ROOT;
   readonly #contents: { -readonly [K in keyof Extract<Content, { in: "layer" }>]: Extract<Content, { in: "layer" }>[K] }[] = [];
-  #file: Extract<Entry, { kind: "file" }> | undefined;
+  #file: TarMember | undefined;
+  #path: Path = ROOT;
   #hash: ReturnType<typeof createHash> | undefined;
   #digest: Digest | undefined;
   repeated = 0;
@@ -102,15 +103,15 @@ class LayerReader {
     if (path.includes("/.wh.") && this.#marker(path, member)) return;
     if (this.#seen.has(path)) this.repeated++;
     else this.#seen.add(path);
-    const entry = this.#entry(path, member);
-    if (entry.kind === "file") this.#file = entry;
-    else this.#draft.add(entry);
+    if (member.type === "file") {
+      this.#file = member;
+      this.#path = path;
+    } else this.#draft.add(withXattrs(entryOf(path, member), member));
   }
 
   data(chunk: Buffer): void {
-    const file = this.#file;
-    if (!file) return;
-    if (chunk.length === file.size) this.#digest = `sha256:${hash("sha256", chunk, "hex")}` as Digest;
+    if (!this.#file) return;
+    if (chunk.length === this.#file.size) this.#digest = `sha256:${hash("sha256", chunk, "hex")}` as Digest;
     else {
       this.#hash ??= createHash("sha256");
       this.#hash.update(chunk);
@@ -118,13 +119,17 @@ class LayerReader {
   }
 
   done(): void {
-    const file = this.#file;
-    if (!file) return;
+    const member = this.#file;
+    if (!member) return;
+    const content = { in: "layer" as const, diffId: UNKNOWN, offset: member.offset };
+    this.#contents.push(content);
     const digest = this.#hash ? (`sha256:${this.#hash.digest("hex")}` as Digest) : (this.#digest ?? EMPTY);
+    const { mode, uid, gid, size } = member;
+    const entry: Entry = { kind: "file", path: this.#path, mode, uid, gid, mtime: memberTime(member), size, content, digest };
+    this.#draft.add(withXattrs(entry, member));
     this.#hash = undefined;
     this.#digest = undefined;
     this.#file = undefined;
-    this.#draft.add({ ...file, digest });
   }
 
   /** The draft, once it is known what the layer is called. */
@@ -152,31 +157,34 @@ class LayerReader {
     }
     return true;
   }
+}
 
-  #entry(path: Path, member: TarMember): Entry {
-    const { mode, uid, gid } = member;
-    const xattrs = memberXattrs(member);
-    const common = { path, mode, uid, gid, mtime: memberTime(member), ...(xattrs ? { xattrs } : {}) };
-    switch (member.type) {
-      case "file": {
-        const content = { in: "layer" as const, diffId: UNKNOWN, offset: member.offset };
-        this.#contents.push(content);
-        return { kind: "file", ...common, size: member.size, content };
-      }
-      case "symlink":
-        return { kind: "symlink", ...common, target: member.link };
-      case "hardlink": {
-        const target = memberPath(member.link);
-        if (target === undefined) throw new Failure("TAR", `${printable(path)}: a hard link to a name with a ".." part`);
-        return { kind: "hardlink", ...common, target };
-      }
-      case "char":
-      case "block":
-        return { kind: member.type, ...common, major: member.major, minor: member.minor };
-      default:
-        return { kind: member.type, ...common };
+/** The entry of a member that is neither file nor whiteout. Written out field by field: a layer may have a million. */
+function entryOf(path: Path, member: TarMember): Entry {
+  const { mode, uid, gid, type } = member;
+  const mtime = memberTime(member);
+  switch (type) {
+    case "symlink":
+      return { kind: type, path, mode, uid, gid, mtime, target: member.link };
+    case "hardlink": {
+      const target = memberPath(member.link);
+      if (target === undefined) throw new Failure("TAR", `${printable(path)}: a hard link to a name with a ".." part`);
+      return { kind: type, path, mode, uid, gid, mtime, target };
     }
+    case "char":
+    case "block":
+      return { kind: type, path, mode, uid, gid, mtime, major: member.major, minor: member.minor };
+    case "dir":
+    case "fifo":
+      return { kind: type, path, mode, uid, gid, mtime };
+    default:
+      throw new Error(`internal: a ${type} is no such entry`);
   }
+}
+
+function withXattrs(entry: Entry, member: TarMember): Entry {
+  const xattrs = memberXattrs(member);
+  return xattrs ? { ...entry, xattrs } : entry;
 }
 
 const EMPTY = `sha256:${hash("sha256", "", "hex")}` as Digest;
