@@ -87,7 +87,7 @@ export class DraftBuilder {
    * the newest entry of the draft, or `fallback` (seconds) where it has no other; that way they do not depend on the clock.
    */
   finish(fallback: number): Draft {
-    for (const path of [...this.#own.keys()]) {
+    for (const path of Array.from(this.#own.keys())) {
       for (let dir = parentOf(path); dir !== ROOT && !this.#own.has(dir); dir = parentOf(dir)) {
         const there = this.#tree.get(dir);
         if (there?.kind === "dir") this.#own.set(dir, there);
