@@ -22,26 +22,31 @@ function rows(path: string, docker: Row | undefined, nought: Row | undefined): D
 }
 
 /**
- * Layers are compared loosely: as many of them, no file that docker has not, and none missing unless the same path is in an
- * earlier layer (docker's classic store writes unchanged files again). Each must hold the parents of what it holds.
+ * Layers are compared loosely: as many of them, with the same files, but a file that the same side had in an earlier layer may be
+ * there or not (of docker's stores one writes unchanged files again, the other does not). Each must hold the parents of what it holds.
  */
 function layers(docker: Picture["layers"], nought: Picture["layers"]): Difference[] {
   const out: Difference[] = [];
   if (docker.length !== nought.length) out.push({ field: "number of layers", docker: docker.length, nought: nought.length });
   const earlier = new Set<string>();
+  const before = new Set<string>();
   for (const [k, mine] of nought.entries()) {
     const have = new Set(mine);
     const theirs = new Set(docker[k] ?? []);
     const isFile = (path: string) => !path.endsWith("/");
     for (const path of mine) {
-      if (isFile(path) && !theirs.has(path)) out.push({ field: `layer ${k} ${path}`, docker: undefined, nought: path });
+      if (isFile(path) && !theirs.has(path) && !before.has(path))
+        out.push({ field: `layer ${k} ${path}`, docker: undefined, nought: path });
       for (let at = path.lastIndexOf("/", path.length - 2); at > 0; at = path.lastIndexOf("/", at - 1))
         if (!have.has(path.slice(0, at + 1)))
           out.push({ field: `layer ${k} ${path} parent`, docker: path.slice(0, at + 1), nought: undefined });
     }
+    // An opaque marker says nothing where the tree agrees; docker's classic store writes it for a directory in place of a file.
     for (const path of theirs)
-      if (isFile(path) && !have.has(path) && !earlier.has(path)) out.push({ field: `layer ${k} ${path}`, docker: path, nought: undefined });
+      if (isFile(path) && !have.has(path) && !earlier.has(path) && !path.endsWith("/.wh..wh..opq"))
+        out.push({ field: `layer ${k} ${path}`, docker: path, nought: undefined });
     for (const path of mine) earlier.add(path);
+    for (const path of theirs) before.add(path);
   }
   return out;
 }

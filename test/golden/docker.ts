@@ -38,15 +38,24 @@ export function dockerVersion(command: readonly string[]): string | undefined {
   return status === 0 ? (stdout.trim().split("+")[0] as string) : undefined;
 }
 
+/** Why this docker is not the one to ask, undefined where it is. The cases know 28.5; older ones lack flags and tell images differently. */
+export function tooOld(version: string): string | undefined {
+  return Number.parseInt(version, 10) >= 28 ? undefined : `docker ${version} is older than 28, whose behaviour the cases record`;
+}
+
+/** Whether the daemon keeps images in containerd's store. */
+export function usesContainerd(command: readonly string[]): boolean {
+  return run(command, ["info", "--format", "{{.DriverStatus}}"], "/", process.env).stdout.includes("io.containerd");
+}
+
 /** Why this docker cannot answer for a case, undefined where it can. */
-export function unfit(one: Case, command: readonly string[]): string | undefined {
+export function unfit(one: Case, containerd: boolean): string | undefined {
   if (one.args.needs === undefined) return undefined;
   if (one.args.needs === "xz" && process.env.NOUGHT_DOCKER_XZ !== "1")
     return "whether it finds an xz program is not known (NOUGHT_DOCKER_XZ=1)";
   if (one.args.needs === "xz") return undefined;
   if (one.args.needs === "--parents") return "its Dockerfile frontend is older than 1.20 and knows no --parents";
-  const { stdout } = run(command, ["info", "--format", "{{.DriverStatus}}"], "/", process.env);
-  return stdout.includes("io.containerd") ? undefined : "it uses the classic image store, which ignores --link";
+  return containerd ? undefined : "it uses the classic image store, which ignores --link";
 }
 
 /** What docker says in the end: from `failed to solve` on, without the progress lines before it. */
@@ -91,9 +100,9 @@ export function buildWithDocker(one: Case, command: readonly string[], version: 
     if (done.status !== 0) return { docker: version, error: essence(done.stderr) };
     tags.push(tag);
     mkdirSync(join(made.dir, "image"));
-    const bare = imageWithoutLayers(command, tag, made.dir, env);
-    if (bare) return { docker: version, ...bare };
     const saved = run(command, ["save", tag, "-o", join(made.dir, "image.tar")], made.dir, env);
+    const bare = saved.stderr.includes("empty export") ? imageWithoutLayers(command, tag, made.dir, env) : undefined;
+    if (bare) return { docker: version, ...bare };
     if (saved.status !== 0) throw new Error(`${one.name}: save: ${saved.stderr}`);
     const unpacked = spawnSync("tar", ["-xf", join(made.dir, "image.tar"), "-C", join(made.dir, "image")]);
     if (unpacked.status !== 0) throw new Error(String(unpacked.stderr));

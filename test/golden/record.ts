@@ -3,7 +3,7 @@
  * NOUGHT_DOCKER names the command if it is not `docker` on PATH. Without names, only cases that have no expected.json; `--all` for every one.
  */
 import { allCases, expectedOf, isFailure, writeExpected } from "./case.ts";
-import { buildWithDocker, dockerCommand, dockerVersion, unfit } from "./docker.ts";
+import { buildWithDocker, dockerCommand, dockerVersion, unfit, usesContainerd } from "./docker.ts";
 
 const command = dockerCommand();
 const version = command && dockerVersion(command);
@@ -11,11 +11,12 @@ if (!command || !version) {
   console.error("record: no docker answers; put it on PATH or name the command in NOUGHT_DOCKER");
   process.exit(1);
 }
+const containerd = usesContainerd(command);
 const words = process.argv.slice(2);
 let wrong = 0;
 for (const one of allCases()) {
   if (words.length === 0 ? expectedOf(one) !== undefined : !words.includes("--all") && !words.includes(one.name)) continue;
-  const why = unfit(one, command);
+  const why = unfit(one, containerd);
   if (why !== undefined) {
     console.log(`${one.name}: left out: this docker cannot answer: ${why}`);
     continue;
