@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, readdirSync, rmdirSync, rmSync, statSync, unlinkSync } from "node:fs";
+import { accessSync, closeSync, constants, mkdirSync, readdirSync, rmdirSync, rmSync, statSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { createPrivate, quietly, writeFully } from "../kit/atomic.ts";
 import { assert } from "../kit/error.ts";
@@ -69,7 +69,9 @@ export function createSession(layout: Layout, present: () => boolean): Session {
       const fresh = digests.map(hexOf).filter((hex) => !leased.has(hex));
       if (fresh.length === 0 || (!must && (unwritable || !present()))) return;
       try {
-        if (must) begin();
+        // Asked, not tried: a reader of a read-only store makes no attempt to write.
+        if (!must && folder === undefined) accessSync(layout.dir, constants.W_OK);
+        begin();
         if (leases === undefined) leases = createPrivate(join(open(), "leases"));
         writeFully(leases, Buffer.from(`${fresh.join("\n")}\n`, "latin1"));
       } catch (error) {

@@ -4,6 +4,7 @@ import type { Descriptor } from "../../src/oci/descriptor.ts";
 import { type Digest, digestOf } from "../../src/oci/digest.ts";
 import { parseReference } from "../../src/oci/reference.ts";
 import type { ContentStore } from "../../src/store/face.ts";
+import { resolveHeld } from "../../src/store/resolve-held.ts";
 import { openStore } from "../../src/store/store.ts";
 import { imageOf, readWhole } from "../../src/store/testing/image.ts";
 import { createTask } from "../../src/task/task.ts";
@@ -85,7 +86,10 @@ export async function prune(dir: string, all = false, lockTimeoutMs = 60_000, on
 export async function readAll(dir: string): Promise<number> {
   await using store = await openStore(dir);
   const names = await store.names();
-  for (const { root } of names) await readImage(store, root);
+  for (const { name } of names) {
+    const root = await resolveHeld(store, name, task);
+    if (root !== undefined) await readImage(store, root);
+  }
   return names.length;
 }
 

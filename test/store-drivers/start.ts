@@ -34,21 +34,28 @@ export interface Ended {
   readonly err: string;
 }
 
+export interface Started {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  /** When it has said something, or ended. */
+  readonly spoke: Promise<void>;
+}
+
 /** Starts a process and collects what it says. */
-export function start(
-  command: string,
-  args: readonly string[],
-  options: SpawnOptions = {},
-): { child: ChildProcess; ended: Promise<Ended> } {
+export function start(command: string, args: readonly string[], options: SpawnOptions = {}): Started {
   const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], ...options });
   let [out, err] = ["", ""];
+  const spoke = new Promise<void>((resolve) => {
+    for (const stream of [child.stdout, child.stderr]) stream?.once("data", () => resolve());
+    child.once("close", () => resolve());
+  });
   child.stdout?.on("data", (chunk) => (out += chunk));
   child.stderr?.on("data", (chunk) => (err += chunk));
   const ended = new Promise<Ended>((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (status, signal) => resolve({ status, signal, out, err }));
   });
-  return { child, ended };
+  return { child, ended, spoke };
 }
 
 /** The environment in which system calls can be counted: one pool thread, no ring that hides them. */
