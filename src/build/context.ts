@@ -56,7 +56,8 @@ export function openFolder(folder: string, exclude: readonly string[], store: Co
   const name = `ledger-${hexOf(digestOf(real)).slice(0, 32)}`;
   const root = real === "/" ? "" : real;
   const ledger = openLedger(store.readScratch(name));
-  const tree = hostTree(root === "" ? "/" : root, exclude.length > 0 ? createMatcher(exclude) : undefined);
+  const matcher = exclude.length > 0 ? createMatcher(exclude) : undefined;
+  const tree = hostTree(root === "" ? "/" : root, matcher, (path, stamp) => ledger.find(path, stamp));
   return {
     origin: "context",
     folder: root,

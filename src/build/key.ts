@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type Digest, digestOf } from "../oci/digest.ts";
 import type { Entry } from "../tree/entry.ts";
-import type { Pick } from "./files/select.ts";
+import { type Pick, relativeFrom } from "./files/select.ts";
 
 /**
  * Cache keys say what goes into a step, never when or where: contents, names, modes, owners, link targets, extended attributes;
@@ -23,7 +23,9 @@ export function selectionDigest(picks: readonly Pick[], find: FindDigest): Diges
   let text = "";
   for (const pick of picks) {
     text += `pick ${quote(pick.name)}\n`;
-    for (const { relative, entry } of pick.items) {
+    const from = relativeFrom(pick);
+    for (const entry of [pick.top, ...pick.below]) {
+      const relative = entry === pick.top ? "" : entry.path.slice(from);
       const line = factsOf(relative, entry, find);
       if (line === undefined) return undefined;
       text += line;

@@ -68,15 +68,18 @@ export async function solveStep(step: Step, below: Built, useCache: boolean, sho
   const before = shop.recall(definition)?.layer as Layer | undefined;
   const cheaper = before && selections ? await reuse(draft, before, find, shop) : draft;
   const sealed = await seal(cheaper, shop.files, shop.store.writer(), task);
-  learn(draft, sealed, prepared, readAt);
+  const truthful = learn(cheaper, sealed, prepared, readAt);
   await shop.shelf.add(sealed.layer, sealed.draft);
   const newest = newestOf(draft);
   const { layer } = sealed;
+  const built = builtOn(below, layer, newest, shop.shelf);
+  // A file that is not what the ledger said (its stamp was set back): the keys above are wrong for these bytes.
+  if (!truthful) return finish(built, false);
   selections ??= await all(prepared, (one) => one.selection());
   const sealedExact = exact ?? draftDigest(sealed.draft, shop.epoch, find);
   for (const key of [quickOf(selections), sealedExact]) if (key) shop.remember({ key, layer, value: { newest } satisfies Remembered });
   shop.remember({ key: definition, layer });
-  return finish(builtOn(below, layer, newest, shop.shelf), false, sealedExact);
+  return finish(built, false, sealedExact);
 }
 
 /** All digests, or undefined if one is not known. */
@@ -102,8 +105,9 @@ function copyRecord(from: Digest, to: Digest, shop: Workshop): void {
   if (record?.layer) shop.remember({ key: to, layer: record.layer, value: record.value });
 }
 
-/** Digests of host files that sealing read, kept for the next build. The draft and its sealed form are in step, but for the root. */
-function learn(draft: Draft, sealed: Sealed, prepared: readonly Prepared[], readAt: number): void {
+/** Keeps the digests of host files that sealing read; false where one was not the digest that its entry had. What was sealed and its sealed form are in step, but for the root. */
+function learn(draft: Draft, sealed: Sealed, prepared: readonly Prepared[], readAt: number): boolean {
+  let truthful = true;
   const learners = prepared.flatMap(({ digests }) => (digests ? [digests] : []));
   const shift = draft[0]?.path === "/" ? 1 : 0;
   for (let at = 0; at < sealed.draft.length; at++) {
@@ -113,7 +117,9 @@ function learn(draft: Draft, sealed: Sealed, prepared: readonly Prepared[], read
     const { content } = entry;
     const { digest } = done;
     learners.some((digests) => digests.learn(content, digest, readAt));
+    if (entry.digest !== undefined && entry.digest !== digest) truthful = false;
   }
+  return truthful;
 }
 
 function newestOf(draft: Draft): number {

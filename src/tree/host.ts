@@ -4,8 +4,9 @@ import { Failure } from "../kit/error.ts";
 import { LIMITS } from "../kit/limit.ts";
 import type { MatchState, PathMatcher } from "../kit/pattern.ts";
 import { printable } from "../kit/printable.ts";
+import type { Digest } from "../oci/digest.ts";
 import { fsName } from "./content.ts";
-import type { Entry } from "./entry.ts";
+import type { Entry, Stamp } from "./entry.ts";
 import { follow, nodeAt } from "./lookup.ts";
 import { type Path, ROOT } from "./path.ts";
 import { stampOf } from "./stamp.ts";
@@ -13,6 +14,9 @@ import type { Tree } from "./tree.ts";
 
 /** Which paths of a folder count as absent: the matcher of kit/pattern.ts. Paths have no leading slash. */
 export type Exclusion = Pick<PathMatcher, "step" | "excludes" | "mayHaveExceptionsBelow">;
+
+/** The digest of a file that has not changed since it was read, by its path in the tree; undefined where it is not known. */
+export type KnownDigest = (path: Path, stamp: Stamp) => Digest | undefined;
 
 interface HostNode {
   readonly entry: Entry;
@@ -24,29 +28,29 @@ interface HostNode {
  * local contexts have them; sockets are left out; extended attributes are not read (docs/decisions: Node has no call for it).
  * Symlinks are followed inside the folder only. Throws CONTEXT for what cannot be read.
  */
-export function hostTree(folder: string, exclude?: Exclusion): Tree {
-  const root: HostNode = { entry: entryOf(ROOT, folder, lstatSync(fsName(folder))), kids: new HostKids(folder, ROOT, exclude, undefined) };
-  const step = function* (node: HostNode): Generator<Entry> {
+export function hostTree(folder: string, exclude?: Exclusion, known?: KnownDigest): Tree {
+  const root: HostNode = {
+    entry: entryOf(ROOT, folder, lstatSync(fsName(folder)), undefined),
+    kids: new HostKids(folder, ROOT, { exclude, known }, undefined),
+  };
+  const collect = (node: HostNode, into: Entry[]): Entry[] => {
     for (const kid of node.kids?.sorted() ?? []) {
-      yield kid.entry;
-      if (kid.kids) yield* step(kid);
+      into.push(kid.entry);
+      if (kid.kids) collect(kid, into);
     }
+    return into;
   };
   return {
     get: (path) => nodeAt(root, path)?.entry,
     lookup: (path) => follow(root, path)?.node?.entry,
     resolve: (path, keepLast) => follow(root, path, keepLast)?.path,
     list: (dir) => (nodeAt(root, dir)?.kids?.sorted() ?? []).map((kid) => kid.entry),
-    *walk(from = ROOT) {
+    walk(from = ROOT) {
       const node = nodeAt(root, from);
-      if (!node) return;
-      if (from !== ROOT) yield node.entry;
-      yield* step(node);
+      return node ? collect(node, from === ROOT ? [] : [node.entry]) : [];
     },
     get size() {
-      let count = 0;
-      for (const _ of step(root)) count++;
-      return count;
+      return collect(root, []).length;
     },
   };
 }
@@ -56,22 +60,29 @@ class HostKids {
   readonly #folder: string;
   readonly #path: Path;
   readonly #exclude: Exclusion | undefined;
+  readonly #known: KnownDigest | undefined;
   /** What the patterns say of this directory itself. */
   readonly #state: MatchState | undefined;
-  readonly #known = new Map<string, HostNode | undefined>();
+  readonly #nodes = new Map<string, HostNode | undefined>();
   #sorted: readonly HostNode[] | undefined;
 
-  constructor(folder: string, path: Path, exclude: Exclusion | undefined, state: MatchState | undefined) {
+  constructor(
+    folder: string,
+    path: Path,
+    how: { readonly exclude: Exclusion | undefined; readonly known: KnownDigest | undefined },
+    state: MatchState | undefined,
+  ) {
     this.#folder = folder;
     this.#path = path;
-    this.#exclude = exclude;
+    this.#exclude = how.exclude;
+    this.#known = how.known;
     this.#state = state;
   }
 
   get(name: string): HostNode | undefined {
-    if (this.#known.has(name)) return this.#known.get(name);
+    if (this.#nodes.has(name)) return this.#nodes.get(name);
     const node = this.#sorted ? undefined : this.#look(name);
-    this.#known.set(name, node);
+    this.#nodes.set(name, node);
     return node;
   }
 
@@ -83,10 +94,10 @@ class HostKids {
     sortNames(names);
     const nodes: HostNode[] = [];
     for (const name of names) {
-      const node = this.#known.size > 0 && this.#known.has(name) ? this.#known.get(name) : this.#look(name);
+      const node = this.#nodes.size > 0 && this.#nodes.has(name) ? this.#nodes.get(name) : this.#look(name);
       if (node) nodes.push(node);
     }
-    for (const node of nodes) this.#known.set(node.entry.path.slice(node.entry.path.lastIndexOf("/") + 1), node);
+    for (const node of nodes) this.#nodes.set(node.entry.path.slice(node.entry.path.lastIndexOf("/") + 1), node);
     this.#sorted = nodes;
     return nodes;
   }
@@ -98,10 +109,12 @@ class HostKids {
     if (excluded && !this.#exclude?.mayHaveExceptionsBelow(path.slice(1))) return undefined;
     const stats = lstatSync(fsName(file), { throwIfNoEntry: false });
     if (stats === undefined || stats.isSocket()) return undefined;
-    const kids = stats.isDirectory() ? new HostKids(file, path, this.#exclude, this.#exclude?.step(path.slice(1), this.#state)) : undefined;
+    const kids = stats.isDirectory()
+      ? new HostKids(file, path, { exclude: this.#exclude, known: this.#known }, this.#exclude?.step(path.slice(1), this.#state))
+      : undefined;
     // An excluded directory is there only as the way to something that was let in again.
     if (excluded && (kids === undefined || kids.sorted().length === 0)) return undefined;
-    return { entry: entryOf(path, file, stats), kids };
+    return { entry: entryOf(path, file, stats, this.#known), kids };
   }
 }
 
@@ -137,13 +150,19 @@ function sortNames(names: string[]): void {
   else names.sort(compareNames);
 }
 
-function entryOf(path: Path, file: string, stats: Stats): Entry {
+function entryOf(path: Path, file: string, stats: Stats, known: KnownDigest | undefined): Entry {
   const mode = stats.mode & 0o7777;
   const mtime = Math.floor(stats.mtimeMs / 1000);
   if (stats.isFile()) {
-    const content = { in: "host", path: file, stamp: stampOf(stats) } as const;
+    const stamp = stampOf(stats);
+    const content = { in: "host", path: file, stamp } as const;
+    const digest = known?.(path, stamp);
+    // One literal for the usual case: fifty thousand of these are made at a time.
+    if (digest !== undefined && stats.nlink === 1)
+      return { path, kind: "file", mode, uid: 0, gid: 0, mtime, size: stats.size, content, digest };
     const facts = { path, kind: "file", mode, uid: 0, gid: 0, mtime, size: stats.size, content } as const;
-    return stats.nlink > 1 ? { ...facts, twin: `${stats.dev}:${stats.ino}` } : facts;
+    const more = digest === undefined ? {} : { digest };
+    return stats.nlink > 1 ? { ...facts, ...more, twin: `${stats.dev}:${stats.ino}` } : facts;
   }
   const facts = { path, mode, uid: 0, gid: 0, mtime };
   if (stats.isDirectory()) return { ...facts, kind: "dir" };

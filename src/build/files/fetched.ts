@@ -63,7 +63,7 @@ async function file(action: FileAction & { do: "fetch" }, shop: Workshop): Promi
     content: { in: "layer", diffId: got.digest, offset: 0 },
     digest: got.digest,
   };
-  const picks = [{ name, top: entry, items: [{ relative: "", entry }] }];
+  const picks = [{ name, top: entry, below: [] }];
   return { identity: keyOf("fetched/1", got.digest, got.mtime, name), picks, input: { origin: "image", tree: noTree } };
 }
 

@@ -85,5 +85,5 @@ function written(name: string, text: string): Pick {
     size: bytes.length,
     content: { in: "memory", bytes },
   };
-  return { name, top: entry, items: [{ relative: "", entry }] };
+  return { name, top: entry, below: [] };
 }

@@ -5,7 +5,7 @@ import { join, type Path, parentOf, ROOT, toPath } from "../../tree/path.ts";
 import { twinOf } from "../key.ts";
 import { type DraftBuilder, UNTIMED } from "./draft.ts";
 import type { ModeChange } from "./mode.ts";
-import type { Pick, PickedEntry } from "./select.ts";
+import { type Pick, relativeFrom } from "./select.ts";
 
 export interface Owner {
   readonly uid: number;
@@ -48,14 +48,15 @@ export function place(draft: DraftBuilder, pick: Pick, how: Placing): void {
     const dir = draft.get(target);
     if (dir?.kind === "dir" && pick.top.path !== ROOT && target !== ROOT && !how.parents)
       draft.put({ ...dir, mtime: how.time(pick.top.mtime) });
-    for (const item of pick.items) if (item.relative !== "") put(draft, item, join(target, item.relative), how, twins);
+    const from = relativeFrom(pick);
+    for (const entry of pick.below) put(draft, entry, join(target, entry.path.slice(from)), how, twins, pick.ways?.has(entry));
     return;
   }
   if (there?.kind === "dir") target = join(target, pick.name);
-  put(draft, pick.items[0] as PickedEntry, target, how, twins);
+  put(draft, pick.top, target, how, twins);
 }
 
-function put(draft: DraftBuilder, { entry, way }: PickedEntry, target: Path, how: Placing, twins: Map<string, Path>): void {
+function put(draft: DraftBuilder, entry: Entry, target: Path, how: Placing, twins: Map<string, Path>, way = false): void {
   const there = draft.get(target);
   const { uid, gid } = how.owner ?? entry;
   const facts = { path: target, uid, gid, mtime: way ? UNTIMED : how.time(entry.mtime) };

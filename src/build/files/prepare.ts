@@ -2,7 +2,6 @@ import { Failure } from "../../kit/error.ts";
 import { hasGlob } from "../../kit/glob.ts";
 import { printable } from "../../kit/printable.ts";
 import type { Digest } from "../../oci/digest.ts";
-import type { FileEntry } from "../../tree/entry.ts";
 import { toPath } from "../../tree/path.ts";
 import type { FileAction } from "../graph.ts";
 import { HostDigests, type OpenInput } from "../input.ts";
@@ -59,7 +58,7 @@ function chosen(action: FileAction & { do: "copy" }, input: OpenInput, shop: Wor
           throw missing(pattern, action);
         // As with docker, a wildcard that matches nothing copies nothing; but nobody should have to guess why.
         if (found.length === 0) shop.task.emit({ type: "note", text: `${printable(pattern)} matches nothing` });
-        return found.map((pick) => withDigests(pick, digests));
+        return found;
       });
     })();
     return picks;
@@ -82,23 +81,11 @@ function chosen(action: FileAction & { do: "copy" }, input: OpenInput, shop: Wor
     async hashed() {
       const all = await look();
       for (const pick of all) {
-        for (const { entry } of pick.items)
-          if (entry.kind === "file" && digests.find(entry) === undefined) digests.hash(entry as FileEntry);
+        for (const entry of [pick.top, ...pick.below]) if (entry.kind === "file" && digests.find(entry) === undefined) digests.hash(entry);
       }
       return selectionDigest(all, find) as Digest;
     },
   };
-}
-
-/** The same pick with every digest that is known from earlier builds, so that it is looked up once. */
-function withDigests(pick: Pick, digests: HostDigests): Pick {
-  const items = pick.items.map((item) => {
-    const { entry } = item;
-    if (entry.kind !== "file" || entry.digest !== undefined) return item;
-    const digest = digests.find(entry);
-    return digest === undefined ? item : { ...item, entry: { ...entry, digest } };
-  });
-  return { ...pick, items };
 }
 
 function missing(pattern: string, action: FileAction & { do: "copy" }): Failure {

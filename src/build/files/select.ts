@@ -13,19 +13,19 @@ export interface SourceSpec {
   readonly excludes: readonly string[];
 }
 
-/** What one match of a source gives: itself (`relative` empty) and, for a directory, all that lies below it. */
+/** What one match of a source gives: itself and, for a directory, all that lies below it, in canonical order. */
 export interface Pick {
   /** Name that it gets inside a directory. */
   readonly name: string;
   readonly top: Entry;
-  readonly items: readonly PickedEntry[];
+  readonly below: readonly Entry[];
+  /** Directories that are there only because they lead to something wanted: they are made anew and get the time of the build. */
+  readonly ways?: ReadonlySet<Entry>;
 }
 
-export interface PickedEntry {
-  readonly relative: string;
-  readonly entry: Entry;
-  /** A directory that is there only because it leads to something wanted: it is made anew and gets the time of the build. */
-  readonly way?: boolean;
+/** Where the paths of a pick's entries begin to be relative to its top. */
+export function relativeFrom(pick: Pick): number {
+  return pick.top.path === ROOT ? 1 : pick.top.path.length + 1;
 }
 
 /**
@@ -42,67 +42,61 @@ export function select(tree: Tree, spec: SourceSpec): readonly Pick[] {
   for (const match of matches) {
     const top = tree.lookup(match);
     if (top === undefined) continue;
-    picks.push({ name: nameOf(match), top, items: itemsOf(tree, top, excluded) });
+    picks.push({ name: nameOf(match), top, ...belowOf(tree, top, excluded) });
   }
   return picks;
 }
 
-/** `relative` of each entry is its path below the top. */
-function itemsOf(tree: Tree, top: Entry, excluded: PathMatcher | undefined): PickedEntry[] {
-  const items: PickedEntry[] = [{ relative: "", entry: top }];
-  if (top.kind !== "dir") return items;
-  const from = top.path === ROOT ? 1 : top.path.length + 1;
-  if (!excluded) {
-    for (const entry of tree.walk(top.path)) if (entry.path !== top.path) items.push({ relative: entry.path.slice(from), entry });
-    return items;
-  }
+type Below = Omit<Pick, "name" | "top">;
+
+function belowOf(tree: Tree, top: Entry, excluded: PathMatcher | undefined): Below {
+  if (top.kind !== "dir") return { below: [] };
+  if (!excluded) return { below: allBelow(tree, top) };
   return withWays(
     tree,
     top,
-    filtered(tree, top, (state) => !state.excluded, excluded, items),
+    filtered(tree, top, (state) => !state.excluded, excluded),
   );
 }
 
-/** Adds what a matcher lets through below `top`; the matcher is carried down the walk as docker does. */
-function filtered(
-  tree: Tree,
-  top: Entry,
-  wanted: (state: MatchState) => boolean,
-  matcher: PathMatcher,
-  items: PickedEntry[],
-): PickedEntry[] {
+function allBelow(tree: Tree, top: Entry): Entry[] {
+  const below: Entry[] = [];
+  for (const entry of tree.walk(top.path)) if (entry.path !== top.path) below.push(entry);
+  return below;
+}
+
+/** What a matcher lets through below `top`; the matcher is carried down the walk as docker does. */
+function filtered(tree: Tree, top: Entry, wanted: (state: MatchState) => boolean, matcher: PathMatcher): Entry[] {
   const from = top.path === ROOT ? 1 : top.path.length + 1;
   const states = new Map<string, MatchState>();
-  for (const entry of tree.walk(top.path)) {
-    if (entry.path === top.path) continue;
+  return allBelow(tree, top).filter((entry) => {
     const relative = entry.path.slice(from);
     const slash = relative.lastIndexOf("/");
     const state = matcher.step(relative, slash < 0 ? undefined : states.get(relative.slice(0, slash)));
     if (entry.kind === "dir") states.set(relative, state);
-    if (wanted(state)) items.push({ relative, entry });
-  }
-  return items;
+    return wanted(state);
+  });
 }
 
 /** Puts back the directories that lead to something that was let in below an excluded one. */
-function withWays(tree: Tree, top: Entry, items: readonly PickedEntry[]): PickedEntry[] {
-  const there = new Set(items.map((item) => item.relative));
-  const out: PickedEntry[] = [];
-  const way = (relative: string): void => {
-    const slash = relative.lastIndexOf("/");
-    if (slash < 0) return;
-    const dir = relative.slice(0, slash);
+function withWays(tree: Tree, top: Entry, entries: readonly Entry[]): Below {
+  const there = new Set<string>([top.path, ...entries.map((entry) => entry.path)]);
+  const ways = new Set<Entry>();
+  const below: Entry[] = [];
+  const way = (dir: Path): void => {
     if (there.has(dir)) return;
-    way(dir);
+    way(parentOf(dir));
     there.add(dir);
-    const entry = tree.get(toPath(`${top.path}/${dir}`));
-    if (entry) out.push({ relative: dir, entry, way: true });
+    const entry = tree.get(dir);
+    if (!entry) return;
+    ways.add(entry);
+    below.push(entry);
   };
-  for (const item of items) {
-    way(item.relative);
-    out.push(item);
+  for (const entry of entries) {
+    way(parentOf(entry.path));
+    below.push(entry);
   }
-  return out;
+  return { below, ways };
 }
 
 /**
@@ -119,8 +113,8 @@ function withParents(tree: Tree, spec: SourceSpec): readonly Pick[] {
   for (const path of hasGlob(base) ? expand(tree, base) : [toPath(base)]) {
     const top = tree.lookup(path);
     if (top?.kind !== "dir") continue;
-    const items = filtered(tree, top, (state) => state.excluded, wanted, []).filter(notIn(spec.excludes));
-    if (items.length > 0) picks.push({ name: "", top, items: withWays(tree, top, [{ relative: "", entry: top }, ...items]) });
+    const kept = filtered(tree, top, (state) => state.excluded, wanted).filter(notIn(spec.excludes, top));
+    if (kept.length > 0) picks.push({ name: "", top, ...withWays(tree, top, kept) });
   }
   return picks;
 }
@@ -147,8 +141,9 @@ function expand(tree: Tree, pattern: string): Path[] {
   return found;
 }
 
-function notIn(excludes: readonly string[]): (item: PickedEntry) => boolean {
+function notIn(excludes: readonly string[], top: Entry): (entry: Entry) => boolean {
   if (excludes.length === 0) return () => true;
   const matcher = createMatcher(excludes);
-  return (item) => !matcher.matches(item.relative);
+  const from = top.path === ROOT ? 1 : top.path.length + 1;
+  return (entry) => !matcher.matches(entry.path.slice(from));
 }
