@@ -8,7 +8,7 @@ import { printable } from "../kit/printable.ts";
 import { type Digest, hasher } from "../oci/digest.ts";
 import { layerCompression } from "../oci/media-type.ts";
 import type { Task } from "../task/task.ts";
-import type { Content, Draft, Entry } from "../tree/entry.ts";
+import type { Draft, Entry } from "../tree/entry.ts";
 import { nameOf, type Path, parentOf, ROOT } from "../tree/path.ts";
 import { LayerDraft } from "./layer-draft.ts";
 import { memberPath, memberTime, memberXattrs } from "./member-entry.ts";
@@ -68,7 +68,7 @@ export async function indexLayer(
     const diffId = diff.digest();
     if (declared?.diffId !== undefined && diffId !== declared.diffId)
       throw new Failure("DIGEST", `layer ${declared.diffId}: its bytes unpack to ${diffId}`);
-    return { diffId, draft: reader.finish(diffId), size, compression, repeated: reader.repeated, orphans: reader.orphans };
+    return { diffId, size, compression, ...reader.finish(diffId) };
   } catch (cause) {
     const foreign = cause instanceof Failure && cause.code === "TAR" && kind === "other" ? foreignKind(head) : undefined;
     if (foreign) throw new Failure("COMPRESSION", `${label}: not a tar archive that nought reads, but ${foreign}`, { cause });
@@ -81,28 +81,16 @@ export async function indexLayer(
 /** Hashes files and builds the draft while the parser tells of members. */
 class LayerReader {
   readonly #draft = new LayerDraft();
-  readonly #seen = new Set<Path>();
-  #lastDir: Path = ROOT;
-  readonly #contents: { -readonly [K in keyof Extract<Content, { in: "layer" }>]: Extract<Content, { in: "layer" }>[K] }[] = [];
   #file: TarMember | undefined;
   #path: Path = ROOT;
   #hash: ReturnType<typeof createHash> | undefined;
   #digest: Digest | undefined;
-  repeated = 0;
-  orphans = 0;
 
   member(member: TarMember): void {
     const path = memberPath(member.path);
     if (path === undefined) throw new Failure("TAR", `${printable(member.path)}: a name with a ".." part`);
     this.#file = undefined;
-    const dir = parentOf(path);
-    if (dir !== this.#lastDir && dir !== ROOT) {
-      if (this.#seen.has(dir)) this.#lastDir = dir;
-      else this.orphans++;
-    }
     if (path.includes("/.wh.") && this.#marker(path, member)) return;
-    if (this.#seen.has(path)) this.repeated++;
-    else this.#seen.add(path);
     if (member.type === "file") {
       this.#file = member;
       this.#path = path;
@@ -121,8 +109,7 @@ class LayerReader {
   done(): void {
     const member = this.#file;
     if (!member) return;
-    const content = { in: "layer" as const, diffId: UNKNOWN, offset: member.offset };
-    this.#contents.push(content);
+    const content = { in: "layer", diffId: UNKNOWN, offset: member.offset } as const;
     const digest = this.#hash ? (`sha256:${this.#hash.digest("hex")}` as Digest) : (this.#digest ?? EMPTY);
     const { mode, uid, gid, size } = member;
     const entry: Entry = { kind: "file", path: this.#path, mode, uid, gid, mtime: memberTime(member), size, content, digest };
@@ -133,9 +120,13 @@ class LayerReader {
   }
 
   /** The draft, once it is known what the layer is called. */
-  finish(diffId: Digest): Draft {
-    for (const content of this.#contents) content.diffId = diffId;
-    return this.#draft.finish();
+  finish(diffId: Digest): Pick<IndexedLayer, "draft" | "repeated" | "orphans"> {
+    const { repeated, orphans } = this.#draft;
+    const draft = this.#draft.finish();
+    for (const entry of draft) {
+      if (entry.kind === "file" && entry.content.in === "layer") (entry.content as { diffId: Digest }).diffId = diffId;
+    }
+    return { draft, repeated, orphans };
   }
 
   /** Whiteouts of any type, as other tools take them. False for a name that only looks like one. */

@@ -31,6 +31,10 @@ export class LayerDraft {
   readonly #root: Node = { path: ROOT };
   #dirs = new Map<Path, Node>([[ROOT, this.#root]]);
   #links = 0;
+  /** Entries whose path had one before. */
+  repeated = 0;
+  /** Entries and whiteouts whose directory had not come before them. */
+  orphans = 0;
   /** Hard links to what this layer does not have (yet). */
   readonly #toLower: { readonly node: Node; readonly target: Path }[] = [];
 
@@ -38,13 +42,15 @@ export class LayerDraft {
   add(entry: Entry): void {
     if (entry.path === ROOT) {
       if (entry.kind !== "dir") throw refuse(entry.path, "the root of a layer must be a directory");
+      if (this.#root.entry) this.repeated++;
       this.#root.entry = entry;
       return;
     }
-    const parent = this.#dir(parentOf(entry.path));
+    const parent = this.#parent(entry.path);
     const name = nameOf(entry.path);
     const path = (parent.path === ROOT ? `/${name}` : `${parent.path}/${name}`) as Path;
     const node = this.#slot(parent, name, path);
+    if (node.entry) this.repeated++;
     if (node.entry || node.kids) this.#replace(node, entry);
     // After that: the name itself may have been the file that the link's target is a link to.
     const target = entry.kind === "hardlink" ? this.#linkTarget(entry.path, path, entry.target) : undefined;
@@ -64,7 +70,7 @@ export class LayerDraft {
 
   /** Says that lower layers' entry of a path is gone. */
   whiteout(path: Path, facts: Facts): void {
-    const parent = this.#dir(parentOf(path));
+    const parent = this.#parent(path);
     const name = nameOf(path);
     const node = this.#slot(parent, name, (parent.path === ROOT ? `/${name}` : `${parent.path}/${name}`) as Path);
     if (node.entry === undefined) node.whiteout = facts;
@@ -90,6 +96,12 @@ export class LayerDraft {
       if (node.kids) for (const name of sortedNames(node.kids).reverse()) waiting.push(node.kids.get(name) as Node);
     }
     return draft;
+  }
+
+  #parent(path: Path): Node {
+    const parent = this.#dir(parentOf(path));
+    if (parent !== this.#root && parent.entry === undefined) this.orphans++;
+    return parent;
   }
 
   #slot(parent: Node, name: string, path: Path): Node {
