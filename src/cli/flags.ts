@@ -62,7 +62,8 @@ export function parseFlags(table: FlagTable, argv: readonly string[]): Flags & {
   const values = new Map<string, string[]>();
   const args: string[] = [];
   let help = false;
-  for (let at = 0; at < argv.length && !help; at++) {
+  let at = 0;
+  for (; at < argv.length && !help; at++) {
     const word = argv[at] as string;
     if (word === "--") {
       args.push(...argv.slice(at + 1));
@@ -77,6 +78,8 @@ export function parseFlags(table: FlagTable, argv: readonly string[]): Flags & {
     } else if (word.startsWith("--")) at = long(word, at);
     else at = cluster(word, at);
   }
+  // `nought --help rmi` asks about rmi.
+  if (help && table.stopAtFirst) args.push(...argv.slice(at));
   return { ...access(byName, values), args, help };
 
   function long(word: string, at: number): number {

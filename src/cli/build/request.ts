@@ -1,5 +1,5 @@
 import { createReadStream, existsSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import type { BuildRequest, ContextSource, NamedContext } from "../../build/request.ts";
 import { Failure } from "../../kit/error.ts";
 import { printable } from "../../kit/printable.ts";
@@ -142,7 +142,7 @@ function named(file: string, folder: string, kaniko: boolean): string {
   if (existsSync(path) || !existsSync(inside)) return path;
   if (kaniko) return inside;
   throw new Failure("NOT_FOUND", `failed to read dockerfile: open ${printable(file)}: no such file or directory`, {
-    hint: `-f counts from the working directory: did you mean -f ${printable(join(folder, file))}?`,
+    hint: `-f counts from the working directory: did you mean -f ${printable(relative(process.cwd(), inside))}?`,
   });
 }
 

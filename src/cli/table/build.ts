@@ -51,7 +51,7 @@ const FLAGS: readonly Flag[] = [
     name: "output",
     short: "o",
     type: "list",
-    description: 'Output destination ("type=image|oci|docker|local|tar,dest=PATH,…", a folder, or "-" for a tar on STDOUT)',
+    description: 'Output destination (format: "type=oci,dest=PATH", also docker, local, tar, image; a folder, or "-" for a tar on STDOUT)',
   },
   { name: "platform", type: "list", description: "Set target platform for build" },
   { name: "print", type: "string", description: 'Print "syntax", "plan", "keys" or "manifest" as JSON instead of only building' },
@@ -67,7 +67,7 @@ const FLAGS: readonly Flag[] = [
   { name: "quiet", short: "q", type: "bool", description: "Suppress the build output and print image ID on success" },
   { name: "rm", type: "bool", default: "true", hidden: true, description: "Ignored: no containers are left" },
   { name: "sbom", type: "string", hidden: true, description: "Attestation of contents" },
-  { name: "secret", type: "list", description: 'Secret for RUN (format: "id=mysecret[,src=/local/secret|,env=NAME]")' },
+  { name: "secret", type: "list", description: 'Secret for RUN (format: "id=name[,src=FILE|,env=NAME]")' },
   { name: "security-opt", type: "csv", hidden: true, description: "Security options of RUN" },
   { name: "shm-size", type: "string", placeholder: "bytes", description: "Size of /dev/shm for RUN" },
   {
