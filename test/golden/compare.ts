@@ -33,7 +33,8 @@ function layers(docker: Picture["layers"], nought: Picture["layers"]): Differenc
   for (const [k, mine] of nought.entries()) {
     const have = new Set(mine);
     const theirs = new Set(docker[k] ?? []);
-    const isFile = (path: string) => !path.endsWith("/");
+    // An opaque marker says nothing where the trees agree; some builders write it for a directory in place of a file.
+    const isFile = (path: string) => !path.endsWith("/") && !path.endsWith("/.wh..wh..opq");
     for (const path of mine) {
       if (isFile(path) && !theirs.has(path) && !before.has(path))
         out.push({ field: `layer ${k} ${path}`, docker: undefined, nought: path });
@@ -43,8 +44,7 @@ function layers(docker: Picture["layers"], nought: Picture["layers"]): Differenc
     }
     // An opaque marker says nothing where the tree agrees; docker's classic store writes it for a directory in place of a file.
     for (const path of theirs)
-      if (isFile(path) && !have.has(path) && !earlier.has(path) && !path.endsWith("/.wh..wh..opq"))
-        out.push({ field: `layer ${k} ${path}`, docker: path, nought: undefined });
+      if (isFile(path) && !have.has(path) && !earlier.has(path)) out.push({ field: `layer ${k} ${path}`, docker: path, nought: undefined });
     for (const path of mine) earlier.add(path);
     for (const path of theirs) before.add(path);
   }

@@ -114,7 +114,7 @@ function plain(bytes: Buffer): Buffer {
 export function readImage(dir: string): Picture {
   let document = JSON.parse(readFileSync(`${dir}/index.json`, "utf8"));
   while (document.manifests) document = JSON.parse(blob(dir, document.manifests[0].digest).toString("utf8"));
-  const { history = [], rootfs, created: _, ...config } = JSON.parse(blob(dir, document.config.digest).toString("utf8"));
+  const { history, rootfs, created: _, ...config } = JSON.parse(blob(dir, document.config.digest).toString("utf8"));
   const tree = new Map<string, Inode>();
   const layers: string[][] = [];
   for (const [k, layer] of (document.layers ?? []).entries()) {
@@ -130,6 +130,6 @@ export function readImage(dir: string): Picture {
     tree: Object.fromEntries(paths.map((path) => [path, row(path, tree.get(path) as Inode)])),
     layers,
     config,
-    history: history.map(({ created: __, ...rest }: { created?: string }) => rest),
+    history: (history ?? []).map(({ created: __, ...rest }: { created?: string }) => rest),
   };
 }
