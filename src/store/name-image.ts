@@ -7,8 +7,17 @@ import type { ContentStore } from "./face.ts";
 /** Gives an image a name. The image that had the name until now stays listed, as docker's `<none>`, when it has no other. */
 export async function nameImage(store: ContentStore, name: Reference, root: Descriptor, task: Task): Promise<void> {
   const before = await owner(store, name, task);
-  if (before && before.digest !== root.digest && store.sizeOf(before.digest) !== undefined) await store.keep(before);
+  if (before && before.digest !== root.digest) await keepIfWhole(store, before);
   await store.publish(name, root, task);
+}
+
+/** What is damaged, or was pruned in this moment, cannot be kept; that must not stop the image that heals the name. */
+async function keepIfWhole(store: ContentStore, root: Descriptor): Promise<void> {
+  try {
+    await store.keep(root);
+  } catch (error) {
+    if (!(error instanceof Failure) || (error.code !== "NOT_FOUND" && error.code !== "DIGEST")) throw error;
+  }
 }
 
 /** A name whose record is damaged belongs to nobody: it can be set anew. */

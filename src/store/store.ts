@@ -12,6 +12,7 @@ import { createDerived } from "./derived.ts";
 import { readDocument } from "./document.ts";
 import type { CacheRecord, ContentStore } from "./face.ts";
 import { inspectStore, layoutOf } from "./layout.ts";
+import { withRoom } from "./make-room.ts";
 import { emptyMarks, mark } from "./mark.ts";
 import { createNames } from "./names.ts";
 import type { Parts } from "./parts.ts";
@@ -132,15 +133,21 @@ function storeOf(parts: Parts, options: StoreOptions): ContentStore {
     async flush() {
       records.flush();
       if (!records.bloated()) return;
-      using _lock = await acquireLock(layout.lock, lockOptions);
-      records.rewrite(() => true);
+      try {
+        // Who prunes just now will write the log anew himself: nothing to wait for.
+        using _lock = await acquireLock(layout.lock, { timeoutMs: 0 });
+        records.rewrite(() => true);
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error;
+      }
     },
     records: () => records.all(),
-    async forgetRecords(keep) {
-      session.begin();
-      using _lock = await acquireLock(layout.lock, lockOptions);
-      return records.rewrite(keep);
-    },
+    forgetRecords: (keep) =>
+      withRoom(layout, async () => {
+        session.begin();
+        using _lock = await acquireLock(layout.lock, lockOptions);
+        return records.rewrite(keep);
+      }),
     blobOf(diffId) {
       const known = records.blobOf(diffId);
       if (known && holds(known.digest)) return known;
@@ -152,7 +159,7 @@ function storeOf(parts: Parts, options: StoreOptions): ContentStore {
     writeIndex: async (diffId, bytes) => derived.writeIndex(diffId, bytes),
     readScratch: derived.readScratch,
     writeScratch: derived.writeScratch,
-    collect: () => collect(parts, lockOptions),
+    collect: () => withRoom(layout, () => collect(parts, lockOptions)),
     check: () => checkStore(parts),
     usage: async () => usageOf(parts),
 

@@ -127,6 +127,7 @@ export function createWriter(layout: Layout, session: Session): BlobWriter {
         closeSync(file);
         renameSync(temporary as unknown as string, blobPath(layout, digest));
         temporary = undefined;
+        gathered = undefined;
         forgetDamaged(layout, digest);
         return { digest, size };
       } catch (error) {

@@ -84,6 +84,26 @@ test("S05: no inodes left: exit 7 and the message says so", { skip: withoutMount
   }
 });
 
+test("a full disk does not keep prune from making room, with blocks or inodes gone", { skip: withoutMounts() }, () => {
+  for (const limit of ["size=700k", "nr_inodes=60"]) {
+    const { stdout, stderr, status } = inMounts(
+      `mount -t tmpfs -o ${limit},mode=0700 none $M; cp -a $FROM $M/s
+       $NODE $DRIVER loop build 3 $M/s app% seed% 100000; $NODE $DRIVER loop remove 3 $M/s app%
+       i=0; while mkdir $M/fill$i 2>/dev/null && dd if=/dev/zero of=$M/fill$i/f bs=1k count=100 2>/dev/null && [ $i -lt 100 ]; do i=$((i+1)); done
+       $NODE $DRIVER build $M/s more more 300000 || echo "failed $?"
+       $NODE $DRIVER prune $M/s all; $NODE $DRIVER check $M/s; $NODE $DRIVER build $M/s more more 100000; ls $M/s/tmp`,
+    );
+    assert.equal(status, 0, stderr);
+    const lines = stdout.trim().split("\n");
+    assert.ok(lines.includes("failed 7"), stdout);
+    assert.deepEqual(
+      lines.slice(-3, -1).map((line) => line.replace(/\d+/, "N")),
+      ["ok N", "ok []"],
+      `${limit}: ${stdout}${stderr}`,
+    );
+  }
+});
+
 test("S06: a file size limit: exit 7, nothing left", () => {
   const dir = join(folder, "limit");
   cpSync(prepared, dir, { recursive: true });
