@@ -24,7 +24,7 @@ async function again(
   return done.includes(last) ? "miss" : "hit";
 }
 
-const misses: [string, string, string, ((dir: string) => void)?, [Partial<BuildRequest>, Partial<BuildRequest>]?][] = [
+const misses: [string, string, string, (((dir: string) => void) | undefined)?, [Partial<BuildRequest>, Partial<BuildRequest>]?][] = [
   ["content of a file", ALL, ALL, (dir) => writeFileSync(join(dir, "a"), "uno")],
   [
     "content with the same size and time",
@@ -84,7 +84,7 @@ for (const [what, first, second, change, requests] of misses) {
   test(`S25: another ${what} is a miss`, async () => assert.equal(await again(first, second, change, requests ?? [{}, {}]), "miss"));
 }
 
-const hits: [string, string, string, ((dir: string) => void)?, [Partial<BuildRequest>, Partial<BuildRequest>]?][] = [
+const hits: [string, string, string, (((dir: string) => void) | undefined)?, [Partial<BuildRequest>, Partial<BuildRequest>]?][] = [
   ["nothing changed", ALL, ALL],
   ["times changed", ALL, ALL, (dir) => utimesSync(join(dir, "a"), 1, 1)],
   ["a file was written again with the same bytes", ALL, ALL, (dir) => writeFileSync(join(dir, "a"), "one")],

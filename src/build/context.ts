@@ -55,7 +55,7 @@ export function openFolder(folder: string, exclude: readonly string[], store: Co
   if (!statSync(real).isDirectory()) throw new Failure("CONTEXT", `unable to prepare context: "${printable(folder)}" is not a directory`);
   const name = `ledger-${hexOf(digestOf(real)).slice(0, 32)}`;
   const root = real === "/" ? "" : real;
-  const ledger = openLedger(store.readScratch(name));
+  const ledger = openLedger(store.readScratch(name), (diffId) => store.sizeOf(diffId) !== undefined);
   const matcher = exclude.length > 0 ? createMatcher(exclude) : undefined;
   const tree = hostTree(root === "" ? "/" : root, matcher, (path, stamp) => ledger.find(path, stamp));
   return {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { closeSync, readSync } from "node:fs";
 import type { Digest } from "../oci/digest.ts";
 import { openHostFile, stillTheSame } from "../tree/content.ts";
-import type { Entry, FileEntry } from "../tree/entry.ts";
+import type { Entry, FileEntry, LayerAddress } from "../tree/entry.ts";
 import type { Tree } from "../tree/tree.ts";
 import type { Ledger } from "./ledger.ts";
 
@@ -35,16 +35,19 @@ export class HostDigests {
     const { folder, ledger } = this.#input;
     if (folder === undefined || !content.path.startsWith(folder)) return undefined;
     const path = content.path.slice(folder.length);
-    return this.#read.get(path) ?? ledger?.find(path, content.stamp);
+    return this.#read.get(path) ?? ledger?.find(path, content.stamp)?.digest;
   }
 
-  /** Keeps what reading a file gave, if it is a file of this input. `readAt` is the clock in ms before it was read. */
-  learn(content: FileEntry["content"], digest: Digest, readAt: number): boolean {
+  /**
+   * Keeps what reading a file gave, and where its bytes lie now, if it is a file of this input. `readAt` is the clock in ms before it
+   * was read.
+   */
+  learn(content: FileEntry["content"], digest: Digest, readAt: number, copy?: LayerAddress): boolean {
     const { folder, ledger } = this.#input;
     if (content.in !== "host" || folder === undefined || !content.path.startsWith(folder)) return false;
     const path = content.path.slice(folder.length);
     this.#read.set(path, digest);
-    ledger?.learn(path, content.stamp, digest, readAt);
+    ledger?.learn(path, content.stamp, digest, readAt, copy);
     return true;
   }
 

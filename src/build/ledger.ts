@@ -1,109 +1,143 @@
-import { type Digest, digestOf, hexOf } from "../oci/digest.ts";
-import type { Stamp } from "../tree/entry.ts";
+import { type Digest, digestFromHex, digestOf, hexOf } from "../oci/digest.ts";
+import type { LayerAddress, Stamp } from "../tree/entry.ts";
+import type { KnownFile } from "../tree/host.ts";
+import { sameStamp } from "../tree/stamp.ts";
 
 /**
- * What is known of a folder's files from earlier builds: stamp → digest, so that a warm build needs lstat alone. A row is used only
- * while size, mtime, ctime and inode are the same, and only where the file had been at rest for a while when it was read: a file
- * written in the same clock tick as the read could change again without its stamp changing (git's "racy" entries).
+ * What is known of a folder's files from earlier builds: stamp → digest and the place of a copy, so that a warm build needs lstat alone
+ * and a changed one reads what did not change from a single file. A row is used only while size, mtime, ctime and inode are the same, and
+ * only where the file had been at rest for a while when it was read: a file written in the same clock tick as the read could
+ * change again without its stamp changing (git's "racy" entries).
  */
 export interface Ledger {
-  /** The digest of the file at that path, or undefined when it must be read. */
-  find(path: string, stamp: Stamp): Digest | undefined;
+  /** What is known of the file at that path, or undefined when it must be read. */
+  find(path: string, stamp: Stamp): KnownFile | undefined;
   /** Keeps a digest; `readAt` is the time in ms since the epoch just before the file was read. */
-  learn(path: string, stamp: Stamp, digest: Digest, readAt: number): void;
+  learn(path: string, stamp: Stamp, digest: Digest, readAt: number, copy?: LayerAddress): void;
   /** The bytes to keep for the next build, or undefined where nothing was learnt. */
   encode(): Uint8Array | undefined;
 }
 
-const MAGIC = "nought-ledger-1\n";
+const MAGIC = "nought-ledger-2\n";
 /** File systems stamp times with the kernel's tick, at most 10 ms; clocks of network file systems are not trusted further. */
 const REST_MS = 20;
-const ROW = 64;
+/** float64 of a row: size, mtime, ctime, inode, place of the copy. */
+const NUMBERS = 5;
+const ROW = NUMBERS * 8 + 32;
+const HEAD = 60;
+/** A place is layer × this + offset in blocks of 512 bytes; 2^53 leaves room for 512 layers of 8 PiB. */
+const PLACES = 2 ** 44;
+const NOWHERE = -1;
 
 interface Row {
   readonly stamp: Stamp;
   readonly digest: Digest;
+  readonly copy: LayerAddress | undefined;
 }
 
 /**
- * Reads a ledger; damaged or foreign bytes count as an empty one. Layout: magic, 32 bytes sha256 of the rest, u32 rows, u32 bytes of names,
- * names separated by NUL (padded to 8), then 64 bytes a row: four float64 of the stamp, 32 bytes of digest.
+ * Reads a ledger; damaged or foreign bytes count as an empty one. `isThere` says whether a layer's plain tar is still at hand. Layout: magic,
+ * 32 bytes sha256 of the rest, u32 rows, u32 bytes of names, u32 layers, names separated by NUL (padded to a multiple of 8), 32 bytes for
+ * each layer, then all numbers, then all digests.
  */
-export function openLedger(bytes: Uint8Array | undefined): Ledger {
+export function openLedger(bytes: Uint8Array | undefined, isThere: (diffId: Digest) => boolean = () => false): Ledger {
   const old = bytes === undefined ? undefined : parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+  const layers = (old?.layers ?? []).map((diffId) => (isThere(diffId) ? diffId : undefined));
   const learnt = new Map<string, Row>();
+  const addressOf = (place: number): LayerAddress | undefined => {
+    const diffId = place === NOWHERE ? undefined : layers[Math.floor(place / PLACES)];
+    return diffId === undefined ? undefined : { diffId, offset: (place % PLACES) * 512 };
+  };
   return {
     find(path, stamp) {
       const row = learnt.get(path);
-      if (row) return same(row.stamp, stamp) ? row.digest : undefined;
+      if (row) return sameStamp(row.stamp, stamp) ? { digest: row.digest } : undefined;
       const at = old?.places.get(path);
       if (old === undefined || at === undefined) return undefined;
-      const f = at * 4;
       const { numbers } = old;
-      const equal =
-        numbers[f] === stamp.size && numbers[f + 1] === stamp.mtimeMs && numbers[f + 2] === stamp.ctimeMs && numbers[f + 3] === stamp.ino;
-      return equal ? (`sha256:${old.digests.toString("hex", at * 32, at * 32 + 32)}` as Digest) : undefined;
+      const f = at * NUMBERS;
+      if (numbers[f] !== stamp.size || numbers[f + 1] !== stamp.mtimeMs || numbers[f + 2] !== stamp.ctimeMs || numbers[f + 3] !== stamp.ino)
+        return undefined;
+      const digest = `sha256:${old.digests.toString("hex", at * 32, at * 32 + 32)}` as Digest;
+      const copy = addressOf(numbers[f + 4] as number);
+      return copy === undefined ? { digest } : { digest, copy };
     },
-    learn(path, stamp, digest, readAt) {
+    learn(path, stamp, digest, readAt, copy) {
       if (Math.max(stamp.mtimeMs, stamp.ctimeMs) > readAt - REST_MS) return;
-      learnt.set(path, { stamp, digest });
+      learnt.set(path, { stamp, digest, copy });
     },
     encode() {
       if (learnt.size === 0) return undefined;
       const oldCount = old?.places.size ?? 0;
       const added = [...learnt.keys()].filter((path) => !old?.places.has(path));
-      const numbers = new Float64Array((oldCount + added.length) * 4);
+      const numbers = new Float64Array((oldCount + added.length) * NUMBERS);
       const digests = Buffer.alloc((oldCount + added.length) * 32);
       if (old) {
         numbers.set(old.numbers);
         old.digests.copy(digests);
       }
+      const table = [...(old?.layers ?? [])];
       let next = oldCount;
-      for (const [path, { stamp, digest }] of learnt) {
+      for (const [path, { stamp, digest, copy }] of learnt) {
         const at = old?.places.get(path) ?? next++;
-        numbers.set([stamp.size, stamp.mtimeMs, stamp.ctimeMs, stamp.ino], at * 4);
+        numbers.set([stamp.size, stamp.mtimeMs, stamp.ctimeMs, stamp.ino, placeOf(copy, table)], at * NUMBERS);
         digests.write(hexOf(digest), at * 32, "hex");
       }
-      return encodeRows([...(old?.places.keys() ?? []), ...added], numbers, digests);
+      return encodeRows([...(old?.places.keys() ?? []), ...added], table, numbers, digests);
     },
   };
 }
 
-function same(a: Stamp, b: Stamp): boolean {
-  return a.size === b.size && a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs && a.ino === b.ino;
+/** The number of an address; a layer that is not in the table is added, until the table is full. */
+function placeOf(copy: LayerAddress | undefined, table: Digest[]): number {
+  if (copy === undefined) return NOWHERE;
+  let at = table.lastIndexOf(copy.diffId);
+  if (at < 0) {
+    if (table.length >= 512) return NOWHERE;
+    at = table.push(copy.diffId) - 1;
+  }
+  return at * PLACES + copy.offset / 512;
 }
 
 interface Parsed {
   readonly places: Map<string, number>;
+  readonly layers: readonly Digest[];
   readonly numbers: Float64Array;
   readonly digests: Buffer;
 }
 
 function parse(bytes: Buffer): Parsed | undefined {
-  if (bytes.length < 56 || bytes.toString("latin1", 0, 16) !== MAGIC) return undefined;
+  if (bytes.length < HEAD || bytes.toString("latin1", 0, 16) !== MAGIC) return undefined;
   if (digestOf(bytes.subarray(48)) !== `sha256:${bytes.toString("hex", 16, 48)}`) return undefined;
   const count = bytes.readUInt32LE(48);
-  const nameBytes = bytes.readUInt32LE(52);
-  const rowsAt = 56 + nameBytes;
+  const layersAt = HEAD + bytes.readUInt32LE(52);
+  const layerCount = bytes.readUInt32LE(56);
+  const rowsAt = layersAt + layerCount * 32;
   if (bytes.length !== rowsAt + count * ROW) return undefined;
-  const names = bytes.toString("utf8", 56, rowsAt).split("\0");
+  const names = bytes.toString("utf8", HEAD, layersAt).split("\0");
   const places = new Map<string, number>();
   for (let at = 0; at < count; at++) places.set(names[at] as string, at);
-  const numbers = new Float64Array(count * 4);
-  bytes.copy(Buffer.from(numbers.buffer), 0, rowsAt, rowsAt + count * 32);
-  return { places, numbers, digests: bytes.subarray(rowsAt + count * 32) };
+  if (places.size !== count) return undefined;
+  const numbers = new Float64Array(count * NUMBERS);
+  bytes.copy(Buffer.from(numbers.buffer), 0, rowsAt, rowsAt + numbers.byteLength);
+  const hexAt = (at: number) => digestFromHex(bytes.toString("hex", at, at + 32));
+  const layers = Array.from({ length: layerCount }, (_, at) => hexAt(layersAt + at * 32));
+  return { places, layers, numbers, digests: bytes.subarray(rowsAt + numbers.byteLength) };
 }
 
-function encodeRows(paths: readonly string[], numbers: Float64Array, digests: Buffer): Uint8Array {
+function encodeRows(paths: readonly string[], layers: readonly Digest[], numbers: Float64Array, digests: Buffer): Uint8Array {
   const names = Buffer.from(`${paths.join("\0")}\0`, "utf8");
-  const nameBytes = Math.ceil(names.length / 8) * 8;
-  const out = Buffer.alloc(56 + nameBytes + paths.length * ROW);
+  const layersAt = HEAD + Math.ceil(names.length / 8) * 8;
+  const rowsAt = layersAt + layers.length * 32;
+  const out = Buffer.alloc(rowsAt + paths.length * ROW);
   out.write(MAGIC, 0, "latin1");
   out.writeUInt32LE(paths.length, 48);
-  out.writeUInt32LE(nameBytes, 52);
-  names.copy(out, 56);
-  Buffer.from(numbers.buffer).copy(out, 56 + nameBytes);
-  digests.copy(out, 56 + nameBytes + paths.length * 32);
+  out.writeUInt32LE(layersAt - HEAD, 52);
+  out.writeUInt32LE(layers.length, 56);
+  names.copy(out, HEAD);
+  layers.forEach((diffId, at) => out.write(hexOf(diffId), layersAt + at * 32, "hex"));
+  Buffer.from(numbers.buffer).copy(out, rowsAt);
+  digests.copy(out, rowsAt + numbers.byteLength);
   out.write(hexOf(digestOf(out.subarray(48))), 16, "hex");
   return out;
 }

@@ -2,13 +2,12 @@ import type { Layer } from "../image/layer.ts";
 import { type Sealed, seal } from "../image/seal.ts";
 import { Failure } from "../kit/error.ts";
 import type { Digest } from "../oci/digest.ts";
-import type { Draft, Entry } from "../tree/entry.ts";
+import type { Draft, Entry, LayerAddress } from "../tree/entry.ts";
 import { type Built, builtOn } from "./built.ts";
 import { perform } from "./files/perform.ts";
 import { type Prepared, prepare } from "./files/prepare.ts";
 import type { Step } from "./graph.ts";
 import { draftDigest, keyOf } from "./key.ts";
-import { reuse } from "./reuse.ts";
 import type { Workshop } from "./workshop.ts";
 
 /** What a cached step is remembered as: the layer, and the newest time in it. */
@@ -65,10 +64,8 @@ export async function solveStep(step: Step, below: Built, useCache: boolean, sho
   }
 
   const readAt = Date.now();
-  const before = shop.recall(definition)?.layer as Layer | undefined;
-  const cheaper = before && selections ? await reuse(draft, before, find, shop) : draft;
-  const sealed = await seal(cheaper, shop.files, shop.store.writer(), task);
-  const truthful = learn(cheaper, sealed, prepared, readAt);
+  const sealed = await seal(draft, shop.files, shop.store.writer(), task);
+  const truthful = learn(draft, sealed, prepared, readAt);
   await shop.shelf.add(sealed.layer, sealed.draft);
   const newest = newestOf(draft);
   const { layer } = sealed;
@@ -78,7 +75,7 @@ export async function solveStep(step: Step, below: Built, useCache: boolean, sho
   selections ??= await all(prepared, (one) => one.selection());
   const sealedExact = exact ?? draftDigest(sealed.draft, shop.epoch, find);
   for (const key of [quickOf(selections), sealedExact]) if (key) shop.remember({ key, layer, value: { newest } satisfies Remembered });
-  shop.remember({ key: definition, layer });
+  shop.remember({ key: definition });
   return finish(built, false, sealedExact);
 }
 
@@ -116,7 +113,8 @@ function learn(draft: Draft, sealed: Sealed, prepared: readonly Prepared[], read
     if (entry?.kind !== "file" || entry.content.in !== "host" || done?.kind !== "file" || done.digest === undefined) continue;
     const { content } = entry;
     const { digest } = done;
-    learners.some((digests) => digests.learn(content, digest, readAt));
+    // What was taken from a copy was not read anew.
+    if (content.copy === undefined) learners.some((digests) => digests.learn(content, digest, readAt, done.content as LayerAddress));
     if (entry.digest !== undefined && entry.digest !== digest) truthful = false;
   }
   return truthful;

@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { closeSync } from "node:fs";
+import { closeSync, fstatSync } from "node:fs";
 import { type TarHeader, TarWriter } from "../format/tar-write.ts";
 import { Failure } from "../kit/error.ts";
 import { printable } from "../kit/printable.ts";
@@ -7,8 +7,9 @@ import { type Digest, digestOf, hasher } from "../oci/digest.ts";
 import { MEDIA } from "../oci/media-type.ts";
 import type { Task } from "../task/task.ts";
 import { openHostFile, readExactly, stillTheSame } from "../tree/content.ts";
-import type { Draft, Entry, FileEntry } from "../tree/entry.ts";
+import type { Content, Draft, Entry, FileEntry, LayerAddress } from "../tree/entry.ts";
 import type { Layer } from "./layer.ts";
+import { LayerWindow } from "./layer-window.ts";
 
 const EMPTY = digestOf("");
 /** Bytes from which a chunk is worth a turn of the thread pool. */
@@ -49,7 +50,7 @@ export async function seal(draft: Draft, files: LayerFiles, target: SealTarget, 
   // Where each file's bytes begin, and their digest; in step with `sealed`.
   const offsets: number[] = [];
   const digests: (Digest | undefined)[] = [];
-  const open = new Map<Digest, number>();
+  const open = new Map<Digest, LayerWindow>();
   try {
     for (const entry of draft) {
       if (task.signal.aborted) throw new Failure("INTERRUPTED", "interrupted while writing a layer");
@@ -59,8 +60,11 @@ export async function seal(draft: Draft, files: LayerFiles, target: SealTarget, 
       if (!tar.tryHeader(header)) await tar.header(header);
       offsets.push(tar.offset);
       if (entry.kind === "file") {
-        const { content } = entry;
-        if (content.in === "layer" && !open.has(content.diffId)) open.set(content.diffId, await files(content.diffId));
+        const layer = sourceLayer(entry);
+        if (layer !== undefined && !open.has(layer.diffId)) {
+          const fd = await files(layer.diffId);
+          open.set(layer.diffId, new LayerWindow(fd, layer.diffId, fstatSync(fd).size));
+        }
         digests.push(entry.size === 0 ? EMPTY : (small(entry, tar, open) ?? (await body(entry, tar, open))));
         tar.pad();
       } else digests.push(undefined);
@@ -116,24 +120,33 @@ function headerOf(entry: Entry): TarHeader {
   }
 }
 
-/** Descriptors of the layers that contents are copied from. */
-type OpenLayers = ReadonlyMap<Digest, number>;
+/** The layers that contents are copied from, opened. */
+type OpenLayers = ReadonlyMap<Digest, LayerWindow>;
+
+/** Where a file is read from, if that is a layer. A host file whose bytes are in a layer already is read there: one file for many. */
+function sourceLayer({ content }: FileEntry): LayerAddress | undefined {
+  return content.in === "layer" ? content : content.in === "host" ? content.copy : undefined;
+}
 
 /** The common case without a promise: a file that fits into what is left of the buffer. Undefined for any other. */
 function small(entry: FileEntry, tar: TarWriter, layers: OpenLayers): Digest | undefined {
   const { content, size } = entry;
   if (content.in === "memory" || size > tar.room) return undefined;
-  const fd = content.in === "host" ? openHostFile(content) : (layers.get(content.diffId) as number);
-  try {
-    const at = tar.used;
-    readExactly(fd, tar.buffer, at, size, content.in === "host" ? 0 : content.offset, entry.path);
-    if (content.in === "host") stillTheSame(fd, content);
-    tar.used += size;
-    const digest = `sha256:${hash("sha256", tar.buffer.subarray(at, at + size), "hex")}` as Digest;
-    return content.in === "layer" ? asIndexed(entry, digest) : digest;
-  } finally {
-    if (content.in === "host") closeSync(fd);
+  const at = tar.used;
+  const layer = sourceLayer(entry);
+  if (layer !== undefined) (layers.get(layer.diffId) as LayerWindow).copy(layer.offset, size, tar.buffer, at);
+  else if (content.in === "host") {
+    const fd = openHostFile(content);
+    try {
+      readExactly(fd, tar.buffer, at, size, 0, content.path);
+      stillTheSame(fd, content);
+    } finally {
+      closeSync(fd);
+    }
   }
+  tar.used += size;
+  const digest = `sha256:${hash("sha256", tar.buffer.subarray(at, at + size), "hex")}` as Digest;
+  return layer === undefined ? digest : asIndexed(entry, layer, digest);
 }
 
 /** Copies one file's bytes into the tar and gives their digest. */
@@ -143,24 +156,24 @@ async function body(entry: FileEntry, tar: TarWriter, layers: OpenLayers): Promi
     await tar.bytes(content.bytes);
     return digestOf(content.bytes);
   }
-  if (content.in === "host") {
-    const fd = openHostFile(content);
-    try {
-      const digest = await copy(fd, 0, size, tar, content.path);
-      stillTheSame(fd, content);
-      return digest;
-    } finally {
-      closeSync(fd);
-    }
+  const layer = sourceLayer(entry);
+  if (layer !== undefined) {
+    return asIndexed(entry, layer, await copy((layers.get(layer.diffId) as LayerWindow).fd, layer.offset, size, tar, layer.diffId));
   }
-  return asIndexed(entry, await copy(layers.get(content.diffId) as number, content.offset, size, tar, content.diffId));
+  const fd = openHostFile(content as Content & { readonly in: "host" });
+  try {
+    const digest = await copy(fd, 0, size, tar, entry.path);
+    stillTheSame(fd, content as Content & { readonly in: "host" });
+    return digest;
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** A layer's bytes must be those that its index speaks of. Throws DIGEST. */
-function asIndexed(entry: FileEntry, digest: Digest): Digest {
-  const { content } = entry;
-  if (content.in !== "layer" || entry.digest === undefined || entry.digest === digest) return digest;
-  throw new Failure("DIGEST", `layer ${content.diffId}: ${printable(entry.path)} has other bytes than when the layer was made`, {
+function asIndexed(entry: FileEntry, layer: LayerAddress, digest: Digest): Digest {
+  if (entry.digest === undefined || entry.digest === digest) return digest;
+  throw new Failure("DIGEST", `layer ${layer.diffId}: ${printable(entry.path)} has other bytes than when the layer was made`, {
     hint: "The store is damaged: remove the image and its cache (`nought builder prune -a`) and build again.",
   });
 }

@@ -6,9 +6,15 @@ import type { Path } from "./path.ts";
  * the file compares it again afterwards. A blob's offset counts in the *uncompressed* tar of the layer with that diffID.
  */
 export type Content =
-  | { readonly in: "host"; readonly path: string; readonly stamp: Stamp }
-  | { readonly in: "layer"; readonly diffId: Digest; readonly offset: number }
+  | { readonly in: "host"; readonly path: string; readonly stamp: Stamp; readonly copy?: LayerAddress }
+  | ({ readonly in: "layer" } & LayerAddress)
   | { readonly in: "memory"; readonly bytes: Uint8Array };
+
+/** A place in the uncompressed tar of a layer. A host file's `copy` is where its bytes were put last time, if they are still there. */
+export interface LayerAddress {
+  readonly diffId: Digest;
+  readonly offset: number;
+}
 
 /** lstat facts that change whenever a file's bytes may have. Times are milliseconds since the epoch as float64 (exact to ~200 ns). */
 export interface Stamp {

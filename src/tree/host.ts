@@ -6,7 +6,7 @@ import type { MatchState, PathMatcher } from "../kit/pattern.ts";
 import { printable } from "../kit/printable.ts";
 import type { Digest } from "../oci/digest.ts";
 import { fsName } from "./content.ts";
-import type { Entry, Stamp } from "./entry.ts";
+import type { Entry, LayerAddress, Stamp } from "./entry.ts";
 import { follow, nodeAt } from "./lookup.ts";
 import { type Path, ROOT } from "./path.ts";
 import { stampOf } from "./stamp.ts";
@@ -15,8 +15,14 @@ import type { Tree } from "./tree.ts";
 /** Which paths of a folder count as absent: the matcher of kit/pattern.ts. Paths have no leading slash. */
 export type Exclusion = Pick<PathMatcher, "step" | "excludes" | "mayHaveExceptionsBelow">;
 
-/** The digest of a file that has not changed since it was read, by its path in the tree; undefined where it is not known. */
-export type KnownDigest = (path: Path, stamp: Stamp) => Digest | undefined;
+/** What is known of a file that has not changed since it was read: its digest, and where a copy of its bytes lies. */
+export interface KnownFile {
+  readonly digest: Digest;
+  readonly copy?: LayerAddress;
+}
+
+/** Finds what is known of a file by its path in the tree. */
+export type FindKnown = (path: Path, stamp: Stamp) => KnownFile | undefined;
 
 interface HostNode {
   readonly entry: Entry;
@@ -28,7 +34,7 @@ interface HostNode {
  * local contexts have them; sockets are left out; extended attributes are not read (docs/decisions: Node has no call for it).
  * Symlinks are followed inside the folder only. Throws CONTEXT for what cannot be read.
  */
-export function hostTree(folder: string, exclude?: Exclusion, known?: KnownDigest): Tree {
+export function hostTree(folder: string, exclude?: Exclusion, known?: FindKnown): Tree {
   const root: HostNode = {
     entry: entryOf(ROOT, folder, lstatSync(fsName(folder)), undefined),
     kids: new HostKids(folder, ROOT, { exclude, known }, undefined),
@@ -60,7 +66,7 @@ class HostKids {
   readonly #folder: string;
   readonly #path: Path;
   readonly #exclude: Exclusion | undefined;
-  readonly #known: KnownDigest | undefined;
+  readonly #known: FindKnown | undefined;
   /** What the patterns say of this directory itself. */
   readonly #state: MatchState | undefined;
   readonly #nodes = new Map<string, HostNode | undefined>();
@@ -69,7 +75,7 @@ class HostKids {
   constructor(
     folder: string,
     path: Path,
-    how: { readonly exclude: Exclusion | undefined; readonly known: KnownDigest | undefined },
+    how: { readonly exclude: Exclusion | undefined; readonly known: FindKnown | undefined },
     state: MatchState | undefined,
   ) {
     this.#folder = folder;
@@ -150,13 +156,15 @@ function sortNames(names: string[]): void {
   else names.sort(compareNames);
 }
 
-function entryOf(path: Path, file: string, stats: Stats, known: KnownDigest | undefined): Entry {
+const UNKNOWN: Partial<KnownFile> = {};
+
+function entryOf(path: Path, file: string, stats: Stats, known: FindKnown | undefined): Entry {
   const mode = stats.mode & 0o7777;
   const mtime = Math.floor(stats.mtimeMs / 1000);
   if (stats.isFile()) {
     const stamp = stampOf(stats);
-    const content = { in: "host", path: file, stamp } as const;
-    const digest = known?.(path, stamp);
+    const { digest, copy } = known?.(path, stamp) ?? UNKNOWN;
+    const content = copy === undefined ? ({ in: "host", path: file, stamp } as const) : ({ in: "host", path: file, stamp, copy } as const);
     // One literal for the usual case: fifty thousand of these are made at a time.
     if (digest !== undefined && stats.nlink === 1)
       return { path, kind: "file", mode, uid: 0, gid: 0, mtime, size: stats.size, content, digest };
