@@ -72,6 +72,9 @@ export function python(line: (member: PythonMember) => string): Peer | undefined
   };
 }
 
+/** Type with permissions, owner, size or device number, and the time, which is a plain number where no year can be told. */
+const COLUMNS = /^(\S+) (\S+) +(\S+) +(?:\d{4,}-\d\d-\d\d \d\d:\d\d|-?\d+) +/;
+
 /** GNU tar, started for each archive; undefined where tar is another one. Its lines are those of `gnuLine`. */
 export function gnuTar(): Peer | undefined {
   const version = spawnSync("tar", ["--version"], { encoding: "utf8" });
@@ -91,8 +94,7 @@ export function gnuTar(): Peer | undefined {
         child.on("close", (status) => {
           if (status !== 0) return resolve({ refused: Buffer.concat(complaints).toString() });
           const lines = Buffer.concat(out).toString("latin1").split("\n").slice(0, -1);
-          // Type, mode, owner, size or device, date, time, name.
-          resolve({ members: lines.map((line) => line.replace(/^C/, "-").replace(/^(\S+) (\S+) +(\S+) \S+ \S+ /, "$1 $2 $3 ")) });
+          resolve({ members: lines.map((line) => line.replace(COLUMNS, "$1 $2 $3 ").replace(/^C/, "-")) });
         }),
       );
     },
@@ -105,7 +107,7 @@ const SHORT: Readonly<Record<number, string>> = { 7: "\\a", 8: "\\b", 9: "\\t", 
 
 /** The line that GNU tar prints for a member with --numeric-owner and --quoting-style=escape, without its time. */
 export function gnuLine(member: Omit<PythonMember, "mtime">): string {
-  const name = `${quoted(member.path)}${member.type === "symlink" ? ` -> ${quoted(member.link)}` : member.type === "hardlink" ? ` link to ${quoted(member.link)}` : ""}`;
+  const name = `${quoted(member.path).trimStart()}${member.type === "symlink" ? ` -> ${quoted(member.link)}` : member.type === "hardlink" ? ` link to ${quoted(member.link)}` : ""}`;
   const size = member.type === "char" || member.type === "block" ? `${member.major},${member.minor}` : String(member.size);
   return `${LETTERS[member.type]}${permissions(member.mode)} ${member.uid}/${member.gid} ${size} ${name}`;
 }

@@ -19,11 +19,13 @@ export async function* through(engine: Transform & Zlib, feed: Feed): AsyncGener
         engine.end();
         return;
       }
+      if (engine.destroyed) return;
       given += piece.length;
       await Promise.race([new Promise<void>((resolve) => engine.write(piece, () => resolve())), closed]);
       if (engine.bytesWritten < given) {
+        if (engine.destroyed) return;
         // It stopped in the middle of the piece: what follows is not its own.
-        if (!engine.destroyed) feed.unread(piece.subarray(piece.length - (given - engine.bytesWritten)));
+        feed.unread(piece.subarray(piece.length - (given - engine.bytesWritten)));
         engine.end();
         return;
       }
@@ -36,6 +38,7 @@ export async function* through(engine: Transform & Zlib, feed: Feed): AsyncGener
     await feeding;
   } finally {
     engine.destroy();
-    await Promise.allSettled([feeding, closed]);
+    // The feeder may still wait for a source that never answers; it ends by itself when it does.
+    await closed;
   }
 }

@@ -129,6 +129,14 @@ function read(archive: Buffer): TarMember[] | undefined {
   }
 }
 
+/** GNU tar keeps times where ustar has the prefix of names; Python takes them for one even so. */
+function hasGnuTimes(archive: Buffer): boolean {
+  for (let at = 0; at + 512 <= archive.length; at += 512) {
+    if (archive.toString("latin1", at + 257, at + 264) === "ustar  " && archive[at + 345] !== 0) return true;
+  }
+  return false;
+}
+
 /** A trailing slash of a name means nothing but "directory", which the type says already. */
 const bare = (name: string) => name.replace(/\/+$/, "");
 const pythonLine = (m: PythonMember | TarMember) => {
@@ -155,6 +163,7 @@ test("T36: mutated archives: GNU tar and Python list the same members, or nought
       if (!members || members.length === 0) continue;
       accepted++;
       for (const { name, peer, line } of peers) {
+        if (line === pythonLine && hasGnuTimes(archive)) continue;
         const said = await peer?.list(archive);
         if (!said) continue;
         const what = `${name}, found by fuzzing: ${archive.toString("base64")}`;

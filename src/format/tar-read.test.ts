@@ -257,6 +257,17 @@ test("T27, T30: names that are empty or longer than Linux allows, and files that
   assert.equal(first(tar(pax({ path: "f".repeat(255) }), {})).path.length, 255);
 });
 
+test("T27: the number of members and the size of their records are bounded, and the bound itself is accepted", () => {
+  const archive = tar({ name: "a" }, { name: "b" }, { name: "c" });
+  const parse = (most: number) => new TarParser({ member: () => {}, data: () => {} }, "layer", most).push(archive);
+  assert.doesNotThrow(() => parse(3));
+  assert.throws(() => parse(2), { code: "LIMIT", message: "layer: more than 2 members" });
+  const record = paxRecord("comment", "x".repeat(LIMITS.tarMetadataBytes - 17));
+  assert.equal(record.length, LIMITS.tarMetadataBytes);
+  assert.deepEqual(names(tar(member({ flag: "x", body: record }), { name: "f" })), ["f"]);
+  refused(tar(member({ flag: "x", body: Buffer.concat([record, Buffer.from("x")]) }), {}), /1048577 bytes/, "LIMIT");
+});
+
 test("a name from outside is escaped in messages", () => {
   refused(tar({ name: "a\x1b[31m", flag: "S" }), /a\\x1b\[31m: sparse/);
 });

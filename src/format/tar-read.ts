@@ -33,6 +33,7 @@ export interface Pending {
 export class TarParser {
   readonly #sink: TarSink;
   readonly #label: string;
+  readonly #most: number;
   readonly #globals: PaxFacts = {};
   #sawGlobals = false;
   #pending: Pending = {};
@@ -52,9 +53,11 @@ export class TarParser {
   #zeroBlocks = 0;
   #members = 0;
 
-  constructor(sink: TarSink, label = "tar archive") {
+  /** `most` is the number of members that are accepted. */
+  constructor(sink: TarSink, label = "tar archive", most: number = LIMITS.treeEntries) {
     this.#sink = sink;
     this.#label = label;
+    this.#most = most;
   }
 
   /** Takes the next bytes. */
@@ -129,7 +132,7 @@ export class TarParser {
     const member = memberOf(header, type, this.#pending, this.#globals, this.#offset);
     if (typeof member === "string")
       throw this.#failure(`${printable((this.#pending.pax?.path ?? this.#pending.name ?? header.name).slice(0, 300))}: ${member}`);
-    if (++this.#members > LIMITS.treeEntries) throw new Failure("LIMIT", `${this.#label}: more than ${LIMITS.treeEntries} members`);
+    if (++this.#members > this.#most) throw new Failure("LIMIT", `${this.#label}: more than ${this.#most} members`);
     if (this.#hasPending) {
       this.#pending = {};
       this.#hasPending = false;
