@@ -66,6 +66,8 @@ export class TarWriter {
     const before = this.#pending;
     const next = before === undefined ? this.#sink(full) : before.then(() => this.#sink(full));
     this.#pending = next instanceof Promise ? next : undefined;
+    // Whoever waits for the next write, or for the end, gets its failure; by then the runtime would have called it unhandled.
+    this.#pending?.catch(() => {});
     // The other buffer is free once the write before this one is done.
     [this.buffer, this.#other] = [this.#other, this.buffer];
     return before;
@@ -76,10 +78,10 @@ export class TarWriter {
     if (this.room < 4 * BLOCK) await this.flush();
     if (this.tryHeader(facts)) return;
     const records = paxRecords(facts);
-    await this.#block(PAX, `PaxHeaders.0/${facts.path.replace(/\/$/, "")}`, records.length, facts.mtime);
+    this.#pax(facts, records.length);
     await this.bytes(records);
-    await this.pad();
-    await this.flush();
+    this.pad();
+    if (this.room < BLOCK) await this.flush();
     this.#plain(facts, encodeName(facts.path), encodeName(facts.link ?? ""));
   }
 
@@ -87,7 +89,8 @@ export class TarWriter {
   tryHeader(facts: TarHeader): boolean {
     if (this.room < BLOCK) return false;
     if (facts.xattrs !== undefined && facts.xattrs.size > 0) return false;
-    if (facts.uid > MAX_OCTAL_7 || facts.gid > MAX_OCTAL_7 || facts.size > MAX_OCTAL_11 || facts.mtime < 0 || facts.mtime > MAX_OCTAL_11) return false;
+    if (facts.uid > MAX_OCTAL_7 || facts.gid > MAX_OCTAL_7 || facts.size > MAX_OCTAL_11 || facts.mtime < 0 || facts.mtime > MAX_OCTAL_11)
+      return false;
     if ((facts.major ?? 0) > MAX_OCTAL_7 || (facts.minor ?? 0) > MAX_OCTAL_7) return false;
     const { path, link = "" } = facts;
     if (path.length > 100 || link.length > 100 || !isAscii(path) || !isAscii(link)) return false;
@@ -123,10 +126,10 @@ export class TarWriter {
     await this.#pending;
   }
 
-  async #block(type: number, path: string, size: number, mtime: number): Promise<void> {
-    if (this.room < BLOCK) await this.flush();
-    const facts = { type: "file", path, mode: 0o644, uid: 0, gid: 0, mtime: Math.max(0, mtime), size } as const;
-    this.#plain(facts, encodeName(path).subarray(0, 100), "", type);
+  /** The header of a PAX header; its name is for readers that take it for a file. */
+  #pax({ path, mtime }: TarHeader, size: number): void {
+    const name = encodeName(`PaxHeaders.0/${path.replace(/\/$/, "")}`).subarray(0, 100);
+    this.#plain({ type: "file", path: "", mode: 0o644, uid: 0, gid: 0, mtime: Math.max(0, mtime), size }, name, "", PAX);
   }
 
   /** Writes a header of one block into the buffer. What does not fit its field is cut: the PAX header has it. */
