@@ -94,7 +94,7 @@ export function gnuTar(): Peer | undefined {
         child.on("close", (status) => {
           if (status !== 0) return resolve({ refused: Buffer.concat(complaints).toString() });
           const lines = Buffer.concat(out).toString("latin1").split("\n").slice(0, -1);
-          resolve({ members: lines.map((line) => line.replace(COLUMNS, "$1 $2 $3 ").replace(/^C/, "-")) });
+          resolve({ members: lines.map((line) => squeezed(line.replace(COLUMNS, "$1 $2 $3 ").replace(/^C/, "-"))) });
         }),
       );
     },
@@ -107,9 +107,14 @@ const SHORT: Readonly<Record<number, string>> = { 7: "\\a", 8: "\\b", 9: "\\t", 
 
 /** The line that GNU tar prints for a member with --numeric-owner and --quoting-style=escape, without its time. */
 export function gnuLine(member: Omit<PythonMember, "mtime">): string {
-  const name = `${quoted(member.path).trimStart()}${member.type === "symlink" ? ` -> ${quoted(member.link)}` : member.type === "hardlink" ? ` link to ${quoted(member.link)}` : ""}`;
+  const name = `${quoted(member.path)}${member.type === "symlink" ? ` -> ${quoted(member.link)}` : member.type === "hardlink" ? ` link to ${quoted(member.link)}` : ""}`;
   const size = member.type === "char" || member.type === "block" ? `${member.major},${member.minor}` : String(member.size);
-  return `${LETTERS[member.type]}${permissions(member.mode)} ${member.uid}/${member.gid} ${size} ${name}`;
+  return squeezed(`${LETTERS[member.type]}${permissions(member.mode)} ${member.uid}/${member.gid} ${size} ${name}`);
+}
+
+/** GNU tar aligns its columns, so that spaces before a name cannot be told from its own. */
+function squeezed(line: string): string {
+  return line.replace(/ +/g, " ");
 }
 
 function permissions(mode: number): string {
