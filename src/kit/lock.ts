@@ -1,8 +1,9 @@
-import { closeSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, unlinkSync } from "node:fs";
+import { closeSync, mkdirSync, renameSync, rmdirSync, rmSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { createPrivate, quietly } from "./atomic.ts";
 import { Failure } from "./error.ts";
 import { livenessOf, makerOf, uniqueToken } from "./liveness.ts";
+import { namesIn } from "./look.ts";
 import { printable } from "./printable.ts";
 import { errnoOf, storageFailure } from "./storage-failure.ts";
 
@@ -58,7 +59,7 @@ export async function acquireLock(folder: string, options: LockOptions = {}): Pr
 
 /** Removes claims that dead processes left in the folder. Only for the holder of the lock or for tidying: never needed. */
 export function sweepClaims(folder: string): void {
-  for (const name of list(folder)) {
+  for (const name of namesIn(folder)) {
     const who = name.startsWith("claim-") ? makerOf(name.slice(6)) : undefined;
     if (who && livenessOf(who) === "dead") quietly(() => rmSync(join(folder, name), { recursive: true, force: true }));
   }
@@ -70,7 +71,7 @@ async function waitFor(held: string, claim: string, options: LockOptions): Promi
   let pause = 2;
   let told = false;
   while (!renamed(claim, held)) {
-    const [name] = list(held);
+    const [name] = namesIn(held);
     if (name === undefined) continue;
     const who = makerOf(name);
     if (givenBack.has(name) || (who && livenessOf(who) === "dead")) {
@@ -100,15 +101,6 @@ function renamed(claim: string, held: string): boolean {
   } catch (error) {
     const code = errnoOf(error);
     if (code === "ENOTEMPTY" || code === "EEXIST") return false;
-    throw error;
-  }
-}
-
-function list(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return [];
     throw error;
   }
 }

@@ -1,7 +1,8 @@
-import { closeSync, fstatSync, readFileSync, renameSync, statSync } from "node:fs";
+import { closeSync, fstatSync, readFileSync, renameSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
 import { quietly, syncDirectory } from "../kit/atomic.ts";
 import { Failure } from "../kit/error.ts";
+import { lookAt } from "../kit/look.ts";
 import { printable } from "../kit/printable.ts";
 import { openToRead } from "../kit/read-file.ts";
 import { errnoOf, storageFailure } from "../kit/storage-failure.ts";
@@ -35,19 +36,19 @@ export function createBlobs(layout: Layout, session: Session): Blobs {
   const pathOf = (digest: Digest) => blobPath(layout, digest);
 
   const sizeOf = (digest: Digest): number | undefined => {
-    const facts = statSync(pathOf(digest), { throwIfNoEntry: false }) ?? (rescue(digest) ? statSync(pathOf(digest)) : undefined);
+    const facts = lookAt(pathOf(digest)) ?? rescue(digest);
     return facts?.isFile() ? facts.size : undefined;
   };
 
   /** A running collection may have put the blob aside for the moment it takes to look at the leases again. */
-  const rescue = (digest: Digest): boolean => {
+  const rescue = (digest: Digest): Stats | undefined => {
     const aside = join(layout.trash, hexOf(digest));
     try {
-      if (statSync(aside, { throwIfNoEntry: false }) !== undefined) renameSync(aside, pathOf(digest));
+      if (lookAt(aside) !== undefined) renameSync(aside, pathOf(digest));
     } catch {
       // Removed for good, put back by somebody else, or a store that we cannot write.
     }
-    return statSync(pathOf(digest), { throwIfNoEntry: false }) !== undefined;
+    return lookAt(pathOf(digest));
   };
 
   const openFile = (digest: Digest): number => {
@@ -60,8 +61,8 @@ export function createBlobs(layout: Layout, session: Session): Blobs {
         throw new Failure("STORAGE", `${printable(path)} is not a file`);
       } catch (error) {
         if (errnoOf(error) !== "ENOENT") throw storageFailure(error, "could not open", path);
-        if (again && rescue(digest)) continue;
-        if (statSync(join(layout.damaged, hexOf(digest)), { throwIfNoEntry: false }) !== undefined)
+        if (again && rescue(digest) !== undefined) continue;
+        if (lookAt(join(layout.damaged, hexOf(digest))) !== undefined)
           throw new Failure(
             "DIGEST",
             `blob ${digest} was found damaged; its bytes are set aside in ${printable(join(layout.damaged, hexOf(digest)))}`,

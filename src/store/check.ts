@@ -1,8 +1,9 @@
-import { closeSync, fstatSync, readdirSync } from "node:fs";
+import { closeSync, fstatSync } from "node:fs";
 import { join } from "node:path";
 import { Failure } from "../kit/error.ts";
+import { namesIn } from "../kit/look.ts";
 import { printable } from "../kit/printable.ts";
-import { orStorageFailure, storageFailure } from "../kit/storage-failure.ts";
+import { storageFailure } from "../kit/storage-failure.ts";
 import type { Digest } from "../oci/digest.ts";
 import { isDigest } from "../oci/digest.ts";
 import { familiarName } from "../oci/reference.ts";
@@ -82,15 +83,4 @@ function verify(blobs: Blobs, digest: Digest): string {
 
 function label({ name, root }: NameRecord): string {
   return name.registry === "" ? root.digest : familiarName(name);
-}
-
-function namesIn(folder: string): string[] {
-  return orStorageFailure("could not read", folder, () => {
-    try {
-      return readdirSync(folder);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-      throw error;
-    }
-  });
 }

@@ -1,11 +1,12 @@
-import { closeSync, lstatSync, readdirSync, renameSync, rmSync, unlinkSync } from "node:fs";
+import { closeSync, lstatSync, renameSync, rmSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { quietly } from "../kit/atomic.ts";
 import { Failure } from "../kit/error.ts";
 import { acquireLock, type LockOptions, sweepClaims } from "../kit/lock.ts";
+import { lookAt, namesIn } from "../kit/look.ts";
 import { printable } from "../kit/printable.ts";
 import { readFully } from "../kit/read-file.ts";
-import { errnoOf, orStorageFailure, storageFailure } from "../kit/storage-failure.ts";
+import { errnoOf, storageFailure } from "../kit/storage-failure.ts";
 import { type Digest, digestFromHex, hexOf } from "../oci/digest.ts";
 import { MEDIA } from "../oci/media-type.ts";
 import type { Blobs } from "./blobs.ts";
@@ -51,8 +52,8 @@ export async function collect(parts: Parts, options: LockOptions = {}): Promise<
   }
   for (const digest of parts.derived.indexes())
     if (!after.diffIds.has(digest) && !after.reached.has(digest)) bytes += parts.derived.removeIndex(digest);
-  for (const name of orStorageFailure("could not read", layout.damaged, () => readdirSync(layout.damaged))) {
-    bytes += lstatSync(join(layout.damaged, name), { throwIfNoEntry: false })?.size ?? 0;
+  for (const name of namesIn(layout.damaged)) {
+    bytes += lookAt(join(layout.damaged, name))?.size ?? 0;
     quietly(() => rmSync(join(layout.damaged, name), { recursive: true, force: true }));
   }
   parts.records.rewrite(
@@ -103,14 +104,9 @@ function startsAsJson(blobs: Blobs, digest: Digest): boolean {
 
 /** Digests of the blobs in a folder. Other names are not ours to judge and are left alone. */
 export function blobsIn(folder: string): Digest[] {
-  try {
-    return readdirSync(folder)
-      .filter((name) => /^[0-9a-f]{64}$/.test(name))
-      .map(digestFromHex);
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return [];
-    throw storageFailure(error, "could not read", folder);
-  }
+  return namesIn(folder)
+    .filter((name) => /^[0-9a-f]{64}$/.test(name))
+    .map(digestFromHex);
 }
 
 function move(from: string, to: string, digest: Digest): void {

@@ -1,10 +1,11 @@
 import { hash } from "node:crypto";
-import { lstatSync, readdirSync, unlinkSync } from "node:fs";
+import { lstatSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { quietly, replaceFile } from "../kit/atomic.ts";
 import { assert } from "../kit/error.ts";
+import { namesIn } from "../kit/look.ts";
 import { readSmallFile } from "../kit/read-file.ts";
-import { errnoOf, storageFailure } from "../kit/storage-failure.ts";
+import { storageFailure } from "../kit/storage-failure.ts";
 import { type Digest, digestFromHex, hexOf } from "../oci/digest.ts";
 import type { Layout } from "./layout.ts";
 import type { Session } from "./session.ts";
@@ -46,16 +47,10 @@ export function createDerived(layout: Layout, session: Session): Derived {
       session.lease([diffId], true);
       write(join(layout.index, hexOf(diffId)), bytes);
     },
-    indexes() {
-      try {
-        return readdirSync(layout.index)
-          .filter((name) => /^[0-9a-f]{64}$/.test(name))
-          .map(digestFromHex);
-      } catch (error) {
-        if (errnoOf(error) === "ENOENT") return [];
-        throw storageFailure(error, "could not read", layout.index);
-      }
-    },
+    indexes: () =>
+      namesIn(layout.index)
+        .filter((name) => /^[0-9a-f]{64}$/.test(name))
+        .map(digestFromHex),
     removeIndex(diffId) {
       let bytes = 0;
       quietly(() => {

@@ -99,6 +99,8 @@ test("S11: links planted inside the store are not followed", async () => {
   rmSync(join(dir, "names", nameFile));
   symlinkSync(victim, join(dir, "names", nameFile));
   await assert.rejects(store.resolve(app, createTask()), { code: "STORAGE", message: /damaged/ });
+  await assert.rejects(store.publish(app, image, createTask()), { code: "NOT_FOUND" });
+  await putImage(store, "content");
   await store.publish(app, image, createTask());
   assert.deepEqual(await store.resolve(app, createTask()), image);
   assert.equal(readFileSync(victim, "utf8"), "precious");

@@ -1,8 +1,9 @@
-import { closeSync, fsyncSync, lstatSync, mkdirSync, readdirSync, renameSync, type Stats, statSync } from "node:fs";
+import { closeSync, fsyncSync, mkdirSync, renameSync, type Stats, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createPrivate, quietly, syncDirectorySync, writeFully } from "../kit/atomic.ts";
 import { Failure } from "../kit/error.ts";
 import { uniqueToken } from "../kit/liveness.ts";
+import { lookAt, namesIn } from "../kit/look.ts";
 import { printable } from "../kit/printable.ts";
 import { readSmallFile } from "../kit/read-file.ts";
 import { errnoOf, orStorageFailure, storageFailure } from "../kit/storage-failure.ts";
@@ -50,12 +51,12 @@ export function layoutOf(dir: string): Layout {
  */
 export function inspectStore(layout: Layout): "present" | "absent" {
   const { dir } = layout;
-  const link = statOrNothing(() => lstatSync(dir), dir);
+  const link = lookAt(dir);
   if (link === undefined) return "absent";
   const own = process.getuid?.();
   const foreign = (facts: Stats) => own !== undefined && facts.uid !== own;
   if (link.isSymbolicLink() && foreign(link) && link.uid !== 0) throw refuse(dir, `is a link that belongs to user ${link.uid}`);
-  const facts = link.isSymbolicLink() ? statOrNothing(() => statSync(dir), dir) : link;
+  const facts = link.isSymbolicLink() ? orStorageFailure("could not look at", dir, () => statSync(dir, { throwIfNoEntry: false })) : link;
   if (facts === undefined) throw refuse(dir, "is a link to nothing");
   if (!facts.isDirectory()) throw refuse(dir, "is not a folder");
   if (foreign(facts))
@@ -77,7 +78,7 @@ export function inspectStore(layout: Layout): "present" | "absent" {
       );
     throw refuse(layout.version, "is damaged", `If this is a store of this nought, write the line "nought store ${VERSION}" into it.`);
   }
-  const others = orStorageFailure("could not read", dir, () => readdirSync(dir)).filter((name) => !name.startsWith(".version-"));
+  const others = namesIn(dir).filter((name) => !name.startsWith(".version-"));
   if (others.length === 0) return "absent";
   throw refuse(dir, "is not a nought store: it holds other files", "Give an empty or a new folder.");
 }
@@ -140,15 +141,6 @@ function readVersion(layout: Layout): string | undefined {
     return readSmallFile(layout.version, 64)?.toString("latin1");
   } catch (error) {
     throw storageFailure(error, "could not read", layout.version);
-  }
-}
-
-function statOrNothing(stat: () => Stats, path: string): Stats | undefined {
-  try {
-    return stat();
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return undefined;
-    throw storageFailure(error, "could not look at", path);
   }
 }
 

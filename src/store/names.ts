@@ -1,7 +1,8 @@
-import { closeSync, readdirSync, renameSync, unlinkSync } from "node:fs";
+import { closeSync, renameSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { createPrivate, quietly, syncDirectory, syncFile, writeFully } from "../kit/atomic.ts";
 import { Failure } from "../kit/error.ts";
+import { namesIn } from "../kit/look.ts";
 import { printable } from "../kit/printable.ts";
 import { readSmallFile } from "../kit/read-file.ts";
 import { errnoOf, storageFailure } from "../kit/storage-failure.ts";
@@ -108,14 +109,7 @@ export function createNames(layout: Layout, session: Session): Names {
 function readAll(folder: string, kind: "n" | "k"): { records: NameRecord[]; damaged: string[] } {
   const records: NameRecord[] = [];
   const damaged: string[] = [];
-  let files: string[];
-  try {
-    files = readdirSync(folder);
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return { records, damaged };
-    throw storageFailure(error, "could not read", folder);
-  }
-  for (const file of files) {
+  for (const file of namesIn(folder)) {
     const path = join(folder, file);
     const text = readSmall(path);
     // Removed since the folder was listed.

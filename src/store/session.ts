@@ -1,10 +1,11 @@
-import { accessSync, closeSync, constants, mkdirSync, readdirSync, rmdirSync, rmSync, statSync, unlinkSync } from "node:fs";
+import { accessSync, closeSync, constants, mkdirSync, rmdirSync, rmSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { createPrivate, quietly, writeFully } from "../kit/atomic.ts";
 import { assert } from "../kit/error.ts";
 import { livenessOf, makerOf, uniqueToken } from "../kit/liveness.ts";
+import { lookAt, namesIn } from "../kit/look.ts";
 import { readSmallFile } from "../kit/read-file.ts";
-import { errnoOf, orStorageFailure, storageFailure } from "../kit/storage-failure.ts";
+import { orStorageFailure, storageFailure } from "../kit/storage-failure.ts";
 import type { Digest } from "../oci/digest.ts";
 import { hexOf } from "../oci/digest.ts";
 import { createStore, type Layout } from "./layout.ts";
@@ -95,7 +96,7 @@ export function createSession(layout: Layout, present: () => boolean): Session {
 function removeFolder(folder: string): void {
   try {
     // What is left when all went well; a tenth of the time of the general way below.
-    if (statSync(join(folder, "leases"), { throwIfNoEntry: false }) !== undefined) unlinkSync(join(folder, "leases"));
+    if (lookAt(join(folder, "leases")) !== undefined) unlinkSync(join(folder, "leases"));
     rmdirSync(folder);
   } catch {
     quietly(() => rmSync(folder, { recursive: true, force: true }));
@@ -105,7 +106,7 @@ function removeFolder(folder: string): void {
 /** Removes the folders of processes that are gone. Those of living ones stay, also when the clock jumped. */
 export function sweepSessions(layout: Layout): number {
   let swept = 0;
-  for (const name of folders(layout)) {
+  for (const name of namesIn(layout.tmp)) {
     if (!abandoned(layout, name)) continue;
     quietly(() => {
       rmSync(join(layout.tmp, name), { recursive: true, force: true });
@@ -118,7 +119,7 @@ export function sweepSessions(layout: Layout): number {
 /** What living processes have in use, this one included, as hex digits. */
 export function readLeases(layout: Layout): Set<string> {
   const found = new Set<string>();
-  for (const name of folders(layout)) {
+  for (const name of namesIn(layout.tmp)) {
     if (abandoned(layout, name)) continue;
     const path = join(layout.tmp, name, "leases");
     // Missing: nothing leased yet, or its owner just ended.
@@ -130,7 +131,7 @@ export function readLeases(layout: Layout): Set<string> {
 
 /** Session folders of processes that no longer run. */
 export function abandonedSessions(layout: Layout): string[] {
-  return folders(layout).filter((name) => abandoned(layout, name));
+  return namesIn(layout.tmp).filter((name) => abandoned(layout, name));
 }
 
 function abandoned(layout: Layout, name: string): boolean {
@@ -138,18 +139,6 @@ function abandoned(layout: Layout, name: string): boolean {
   if (who === undefined) return false;
   const state = livenessOf(who);
   if (state !== "unknown") return state === "dead";
-  try {
-    return Date.now() - statSync(join(layout.tmp, name)).mtimeMs > UNKNOWN_GRACE_MS;
-  } catch {
-    return false;
-  }
-}
-
-function folders(layout: Layout): string[] {
-  try {
-    return readdirSync(layout.tmp);
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return [];
-    throw storageFailure(error, "could not read", layout.tmp);
-  }
+  const changed = lookAt(join(layout.tmp, name))?.mtimeMs ?? Number.POSITIVE_INFINITY;
+  return Date.now() - changed > UNKNOWN_GRACE_MS;
 }

@@ -1,6 +1,6 @@
-import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { errnoOf, storageFailure } from "../kit/storage-failure.ts";
+import { lookAt, namesIn } from "../kit/look.ts";
+
 import { type Digest, hexOf } from "../oci/digest.ts";
 import { blobsIn } from "./collect.ts";
 import type { StoreUsage } from "./face.ts";
@@ -46,16 +46,11 @@ export function usageOf(parts: Parts): StoreUsage {
 }
 
 function sizesIn(folder: string): number[] {
-  try {
-    return readdirSync(folder).map((name) => sizeOf(join(folder, name)));
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return [];
-    throw storageFailure(error, "could not read", folder);
-  }
+  return namesIn(folder).map((name) => sizeOf(join(folder, name)));
 }
 
 function sizeOf(path: string): number {
-  return lstatSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  return lookAt(path)?.size ?? 0;
 }
 
 function total(sizes: readonly number[]): number {

@@ -1,7 +1,8 @@
-import { closeSync, fchmodSync, fdatasync, fstatSync, renameSync, statSync, unlinkSync, write } from "node:fs";
+import { closeSync, fchmodSync, fdatasync, fstatSync, renameSync, unlinkSync, write } from "node:fs";
 import { join } from "node:path";
 import { createPrivate, quietly, syncFile, writeFully } from "../kit/atomic.ts";
 import { Failure } from "../kit/error.ts";
+import { lookAt } from "../kit/look.ts";
 import { storageFailure } from "../kit/storage-failure.ts";
 import { type Digest, hexOf } from "../oci/digest.ts";
 import type { BlobWriter } from "./face.ts";
@@ -151,5 +152,7 @@ export function blobPath(layout: Layout, digest: Digest): string {
 /** The blob is whole again: what was set aside in its place has no use any more. */
 function forgetDamaged(layout: Layout, digest: Digest): void {
   const damaged = join(layout.damaged, hexOf(digest));
-  if (statSync(damaged, { throwIfNoEntry: false }) !== undefined) quietly(() => unlinkSync(damaged));
+  quietly(() => {
+    if (lookAt(damaged) !== undefined) unlinkSync(damaged);
+  });
 }
