@@ -29,7 +29,8 @@ export function complete(words: readonly string[]): Answer {
   const typed = words.at(-1) ?? "";
   const before = words.slice(0, -1);
   const place = commandAt(before);
-  if (!place) return fit(topLevel(before), typed);
+  if (place === "nowhere") return fit(topLevel(), typed);
+  if (!place) return { candidates: [] };
   if (place.group !== undefined) {
     return fit(
       commandsOf(place.group).map(({ word, command }) => ({ word, description: command.description })),
@@ -51,13 +52,13 @@ type At =
   | { readonly group: string; readonly command?: undefined; readonly rest?: undefined }
   | { readonly group?: undefined; readonly command: Command; readonly rest: readonly string[] };
 
-/** The command that the words have settled on, past global flags. */
-function commandAt(words: readonly string[]): At | undefined {
+/** The command that the words have settled on, past global flags; nowhere before the first, undefined where there is none such. */
+function commandAt(words: readonly string[]): At | "nowhere" | undefined {
   let at = 0;
   while (words[at]?.startsWith("-")) at += words[at] === "--store" ? 2 : 1;
   if (words[at] === "help") at++;
   const [first, second] = words.slice(at);
-  if (first === undefined) return undefined;
+  if (first === undefined) return "nowhere";
   if (!Object.hasOwn(GROUPS, first)) {
     const command = findCommand(first);
     return command && { command, rest: words.slice(at + 1) };
@@ -67,8 +68,7 @@ function commandAt(words: readonly string[]): At | undefined {
   return command && { command, rest: words.slice(at + 2) };
 }
 
-function topLevel(before: readonly string[]): Candidate[] {
-  if (before.some((word) => !word.startsWith("-") && word !== "help")) return [];
+function topLevel(): Candidate[] {
   const commands = COMMANDS.filter((one) => !one.hidden).flatMap((command) =>
     command.paths.filter((path) => !path.includes(" ")).map((word) => ({ word, description: command.description })),
   );
