@@ -15,10 +15,10 @@ export async function openImage(from: BytesReader, root: Descriptor, platform: P
   let descriptor = root;
   for (let depth = 0; isIndexType(descriptor.mediaType); depth++) {
     if (depth > LIMITS.indexDepth) throw new Failure("LIMIT", `${root.digest}: indexes are nested deeper than ${LIMITS.indexDepth}`);
-    const index = parseIndex(await whole(from, descriptor, LIMITS.manifestBytes), descriptor.digest);
+    const index = parseIndex(await whole(from, descriptor, LIMITS.manifestBytes), descriptor.digest, descriptor.mediaType);
     descriptor = choose(index.manifests, platform, root);
   }
-  const manifest = parseManifest(await whole(from, descriptor, LIMITS.manifestBytes), descriptor.digest);
+  const manifest = parseManifest(await whole(from, descriptor, LIMITS.manifestBytes), descriptor.digest, descriptor.mediaType);
   if (manifest.layers.length > LIMITS.layers) throw new Failure("LIMIT", `${descriptor.digest} has more than ${LIMITS.layers} layers`);
   const config = parseConfig(await whole(from, manifest.config, LIMITS.configBytes), manifest.config.digest);
   const diffIds = config.rootfs.diff_ids;
