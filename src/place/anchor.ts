@@ -68,19 +68,36 @@ export function look(dir: Anchor, name: string): Stats | undefined {
 /** Takes hold of a subdirectory, making it where needed and putting it in the place of anything that is not a directory. */
 export function makeDirectory(dir: Anchor, name: string): Anchor {
   for (let left = 3; left > 0; left--) {
+    try {
+      mkdirSync(dir.at(name), 0o700);
+    } catch (error) {
+      if (errnoOf(error) !== "EEXIST") throw error;
+    }
     const there = enter(dir, name);
     if (there) {
       makeWritable(there);
       return there;
     }
     remove(dir, name);
+  }
+  throw changed(name);
+}
+
+/** Runs `make`, which must fail where the name is taken, and again after removing what stands in the way. */
+export function makeFresh<T>(dir: Anchor, name: string, make: () => T): T {
+  for (let left = 3; left > 0; left--) {
     try {
-      mkdirSync(dir.at(name), 0o700);
+      return make();
     } catch (error) {
       if (errnoOf(error) !== "EEXIST") throw error;
     }
+    remove(dir, name);
   }
-  throw new Failure("STORAGE", `${printable(name)} is changed by another process while it is being written`);
+  throw changed(name);
+}
+
+function changed(name: string): Failure {
+  return new Failure("STORAGE", `${printable(name)} is changed by another process while it is being written`);
 }
 
 /** Removes whatever stands under a name, with all it holds. Nothing outside is touched, whatever links it holds. */

@@ -23,7 +23,7 @@ import { fsName } from "../tree/content.ts";
 import type { DirEntry, Entry, FileEntry } from "../tree/entry.ts";
 import { addressOf, type LayerFiles, readEntry } from "../tree/read.ts";
 import type { Tree } from "../tree/tree.ts";
-import { type Anchor, anchorAt, enter, look, makeDirectory, release, remove } from "./anchor.ts";
+import { type Anchor, anchorAt, enter, look, makeDirectory, makeFresh, release, remove } from "./anchor.ts";
 
 /** What was written, and what could not be: both count entries. */
 export interface Exported {
@@ -121,10 +121,9 @@ class DirectoryWriter {
       this.#open.push({ path: entry.path, anchor: makeDirectory(dir, name), entry });
       return;
     }
-    remove(dir, name);
     if (entry.kind === "file") await this.#file(dir, name, entry);
     else if (entry.kind === "symlink") {
-      symlinkSync(fsName(entry.target), dir.at(name));
+      makeFresh(dir, name, () => symlinkSync(fsName(entry.target), dir.at(name)));
       lutimesSync(dir.at(name), entry.mtime, entry.mtime);
     } else this.#special(dir, name, entry);
   }
@@ -134,7 +133,7 @@ class DirectoryWriter {
     const first = address === undefined ? undefined : this.#names.get(address);
     if (first && this.#link(first, dir, name)) return;
     const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
-    const fd = openSync(dir.at(name), O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600);
+    const fd = makeFresh(dir, name, () => openSync(dir.at(name), O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600));
     try {
       const buffer = this.#buffer;
       await readEntry(entry, this.#files, {
@@ -164,7 +163,7 @@ class DirectoryWriter {
       }
       const last = parts.at(-1) as string;
       if (look(from, last)?.ino !== first.ino) return false;
-      linkSync(from.at(last), dir.at(name));
+      makeFresh(dir, name, () => linkSync(from.at(last), dir.at(name)));
       return true;
     } catch (error) {
       // A directory of mode 000 that was left already, or a file system without hard links: write it again.
@@ -177,6 +176,7 @@ class DirectoryWriter {
 
   /** Node has no call for these; coreutils do. The child reaches our directory through our entry in /proc. */
   #special(dir: Anchor, name: string, entry: Exclude<Entry, { kind: "file" | "dir" | "symlink" }>): void {
+    remove(dir, name);
     const path = `/proc/${process.pid}/fd/${dir.fd}/${name}`;
     const mode = `--mode=${(entry.mode & 0o7777).toString(8)}`;
     const device = entry.kind === "char" || entry.kind === "block";
