@@ -139,6 +139,24 @@ test("bzip2 and xz, also several streams in one file", async (t) => {
   }
 });
 
+test("bzip2 and xz from files that came with the tests", async () => {
+  // Made by bzip2 1.0.8 and xz 5.4 from the text "hello", and from nothing.
+  const bz = Buffer.from("QlpoOTFBWSZTWRkxZT0AAACBAAJEoAAhmmgzTQczi7kinChIDJiynoA=", "base64");
+  const none = Buffer.from("QlpoORdyRThQkAAAAAA=", "base64");
+  const xz = Buffer.from("/Td6WFoAAATm1rRGAgAhARwAAAAQz1jMAQAEaGVsbG8AAAAAsTe52+XaHpsAAR0FuC2Arx+2830BAAAAAARZWg==", "base64");
+  for (const size of [1, 5, 100]) {
+    assert.equal((await unpack(Buffer.concat([bz, none, bz]), size)).toString(), "hellohello");
+    assert.equal((await unpack(Buffer.concat([xz, xz]), size)).toString(), "hellohello");
+  }
+  for (let cut = 4; cut < bz.length; cut++) await refused(bz.subarray(0, cut), /bzip2 stream: it ends too early/);
+  for (let cut = 6; cut < xz.length; cut += 3) await refused(xz.subarray(0, cut), /xz stream: it ends too early/);
+  for (let at = 4; at < bz.length - 1; at++) {
+    const flipped = Buffer.from(bz);
+    flipped[at] = (flipped[at] as number) ^ 0x10;
+    await refused(flipped, /bzip2 stream/);
+  }
+});
+
 test("xz with what its decoder does not know says so", async (t) => {
   const odd = tool("xz", text, "--check=sha256");
   if (!odd) return t.diagnostic("xz is not installed: skipped");
