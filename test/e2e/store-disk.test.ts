@@ -203,6 +203,20 @@ test("S09: a read-only store is read without one attempt to write, and a write s
   for (const line of stderr.trim().split("\n")) assert.match(line, /^STORAGE: .*read-only/);
 });
 
+test("S21: a store on an overlay, below other stores, works as on any disk", { skip: withoutMounts() }, (t) => {
+  const { stdout, stderr, status } = inMounts(
+    `mount -t tmpfs none $M; mkdir $M/upper $M/work $M/over; cp -a $FROM $M/lower
+     mount -t overlay overlay -o lowerdir=$M/lower,upperdir=$M/upper,workdir=$M/work $M/over || { echo none; exit 0; }
+     chmod 0700 $M/over
+     $NODE $DRIVER read $M/over; $NODE $DRIVER build $M/over new new 400000; $NODE $DRIVER tag $M/over anchor other
+     $NODE $DRIVER remove $M/over anchor; $NODE $DRIVER prune $M/over all; $NODE $DRIVER prune $M/over all
+     $NODE $DRIVER check $M/over; $NODE $DRIVER read $M/over; ls $M/over/tmp $M/over/lock $M/over/trash | grep -v : || true`,
+  );
+  if (stdout.trim() === "none") return t.skip("no overlay here");
+  assert.equal(status, 0, stderr);
+  assert.deepEqual(stdout.trim().split("\n").slice(-2), ["ok []", "ok 2"], stdout);
+});
+
 test("S10: HOME read-only or missing below the store: 7 with the path", { skip: withoutMounts() }, () => {
   const { stdout, stderr } = inMounts(
     `mount -t tmpfs none $M; mount -o remount,ro $M; $NODE $DRIVER build $M/home/store a a || echo "failed $?"`,
