@@ -19,7 +19,7 @@ export function detect(head: Uint8Array): StreamKind {
   }
   if (bytes.length >= 6 && bytes.toString("latin1", 0, 6) === "\xfd7zXZ\0") return "xz";
   if (bytes.length >= 4 && /^BZh[1-9]/.test(bytes.toString("latin1", 0, 4))) return "bzip2";
-  if (bytes.length >= BLOCK && bytes[0] !== 0 && checkSum(bytes.subarray(0, BLOCK))) return "tar";
+  if (bytes.length >= BLOCK && bytes[0] !== 0 && checkSum(bytes, 0)) return "tar";
   return "other";
 }
 

@@ -79,12 +79,15 @@ export function memberOf(
 /** Why a header cannot be right: of no known form, or with numbers that are none, even where nobody needs them. */
 export function malformed(header: TarHeader): string | undefined {
   if (!header.known) return "the header is neither ustar nor GNU nor V7";
-  if (header.size !== undefined && !(header.size >= 0)) return "the size is not a number";
+  if (isBad(header.size)) return "the size is not a number";
   if (header.mtime !== undefined && Number.isNaN(header.mtime)) return "the time is not a number";
-  for (const number of [header.mode, header.uid, header.gid])
-    if (number !== undefined && !(number >= 0)) return "the mode or owner is not a number";
-  for (const number of [header.major, header.minor]) if (number !== undefined && !(number >= 0)) return "the device number is not a number";
+  if (isBad(header.mode) || isBad(header.uid) || isBad(header.gid)) return "the mode or owner is not a number";
+  if (isBad(header.major) || isBad(header.minor)) return "the device number is not a number";
   return undefined;
+}
+
+function isBad(number: number | undefined): boolean {
+  return number !== undefined && !(number >= 0);
 }
 
 /** Linux's PATH_MAX and NAME_MAX: what is longer could never be a file. */

@@ -25,66 +25,59 @@ export interface TarHeader {
 
 /**
  * Reads a header block: POSIX ustar (magic `ustar\0`), GNU's (`ustar  `, which has times where ustar has the prefix) and V7 (anything
- * else, which ends after the link name). POSIX pax, "ustar Interchange Format". The checksum is not looked at, see checkSum.
+ * else, which ends after the link name). POSIX pax, "ustar Interchange Format". `at` is where it begins. The checksum is not looked at, see checkSum.
  */
-export function parseHeader(block: Buffer): TarHeader {
-  const magic = block.readUInt32BE(257) === 0x75737461 && block[261] === 0x72;
-  const posix = magic && block[262] === 0;
-  const prefix = posix && block[345] !== 0 ? text(block, 345, 155) : "";
-  const name = text(block, 0, 100);
+export function parseHeader(bytes: Buffer, at: number): TarHeader {
+  const magic = bytes.readUInt32BE(at + 257) === 0x75737461 && bytes[at + 261] === 0x72;
+  const posix = magic && bytes[at + 262] === 0;
+  const prefix = posix && bytes[at + 345] !== 0 ? text(bytes, at + 345, 155) : "";
+  const name = text(bytes, at, 100);
   return {
     name: prefix === "" ? name : `${prefix}/${name}`,
-    mode: readNumber(block, 100, 8),
-    uid: readNumber(block, 108, 8),
-    gid: readNumber(block, 116, 8),
-    size: readNumber(block, 124, 12),
-    mtime: readNumber(block, 136, 12),
-    flag: block[156] as number,
-    link: block[157] === 0 ? "" : text(block, 157, 100),
-    uname: magic && block[265] !== 0 ? text(block, 265, 32) : "",
-    gname: magic && block[297] !== 0 ? text(block, 297, 32) : "",
-    major: magic ? readNumber(block, 329, 8, true) : undefined,
-    minor: magic ? readNumber(block, 337, 8, true) : undefined,
-    known: magic || isZero(block, 257),
+    mode: readNumber(bytes, at + 100, 8),
+    uid: readNumber(bytes, at + 108, 8),
+    gid: readNumber(bytes, at + 116, 8),
+    size: readNumber(bytes, at + 124, 12),
+    mtime: readNumber(bytes, at + 136, 12),
+    flag: bytes[at + 156] as number,
+    link: bytes[at + 157] === 0 ? "" : text(bytes, at + 157, 100),
+    uname: magic && bytes[at + 265] !== 0 ? text(bytes, at + 265, 32) : "",
+    gname: magic && bytes[at + 297] !== 0 ? text(bytes, at + 297, 32) : "",
+    major: magic ? readNumber(bytes, at + 329, 8, true) : undefined,
+    minor: magic ? readNumber(bytes, at + 337, 8, true) : undefined,
+    known: magic || isZero(bytes, at + 257, at + BLOCK),
   };
 }
 
 /**
  * Whether the checksum field holds the sum of the header's bytes, its own eight taken as spaces. Like every tar, takes a sum of
- * signed bytes too, which some old writers made. `false` also for a field that is no number.
+ * signed bytes too, which some old writers made. `false` also for a field that is no number. `words` may be what wordsOf gave.
  */
-export function checkSum(block: Buffer): boolean {
-  const claimed = readNumber(block, 148, 8);
+export function checkSum(bytes: Buffer, at: number, words = wordsOf(bytes)): boolean {
+  const claimed = readNumber(bytes, at + 148, 8);
   if (claimed === undefined || Number.isNaN(claimed)) return false;
   let field = 0;
-  for (let at = 148; at < 156; at++) field += block[at] as number;
-  const sum = sumBytes(block) - field + 8 * 0x20;
-  return sum === claimed || signedSum(block) === claimed;
+  for (let place = at + 148; place < at + 156; place++) field += bytes[place] as number;
+  const sum = (words && at % 4 === 0 ? sumWords(words, at / 4) : sumBytes(bytes, at)) - field + 8 * 0x20;
+  return sum === claimed || signedSum(bytes, at) === claimed;
 }
 
 /** Whether all 512 bytes are zero: one half of the end of an archive. */
-export function isZeroBlock(block: Buffer): boolean {
-  return isZero(block, 0);
-}
-
-function isZero(block: Buffer, from: number): boolean {
-  for (let at = from; at < BLOCK; at++) if (block[at] !== 0) return false;
-  return true;
+export function isZeroBlock(bytes: Buffer, at: number): boolean {
+  return isZero(bytes, at, at + BLOCK);
 }
 
 const LITTLE = endianness() === "LE";
 
-/** Four bytes at a time where the block lies right for it, which makes it four times as fast. */
-function sumBytes(block: Buffer): number {
-  let sum = 0;
-  if (!LITTLE || block.byteOffset % 4 !== 0) {
-    for (let at = 0; at < BLOCK; at++) sum += block[at] as number;
-    return sum;
-  }
-  const words = new Uint32Array(block.buffer, block.byteOffset, BLOCK / 4);
+/** The bytes four at a time, where they lie right for it: sums are four times as fast. */
+export function wordsOf(bytes: Buffer): Uint32Array | undefined {
+  return LITTLE && bytes.byteOffset % 4 === 0 ? new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2) : undefined;
+}
+
+function sumWords(words: Uint32Array, from: number): number {
   let even = 0;
   let odd = 0;
-  for (let at = 0; at < BLOCK / 4; at++) {
+  for (let at = from; at < from + BLOCK / 4; at++) {
     const word = words[at] as number;
     even += word & 0x00ff00ff;
     odd += (word >>> 8) & 0x00ff00ff;
@@ -92,10 +85,21 @@ function sumBytes(block: Buffer): number {
   return (even & 0xffff) + (even >>> 16) + (odd & 0xffff) + (odd >>> 16);
 }
 
-function signedSum(block: Buffer): number {
-  let sum = 8 * 0x20;
-  for (let at = 0; at < BLOCK; at++) if (at < 148 || at >= 156) sum += ((block[at] as number) << 24) >> 24;
+function sumBytes(bytes: Buffer, from: number): number {
+  let sum = 0;
+  for (let at = from; at < from + BLOCK; at++) sum += bytes[at] as number;
   return sum;
+}
+
+function signedSum(bytes: Buffer, from: number): number {
+  let sum = 8 * 0x20;
+  for (let at = 0; at < BLOCK; at++) if (at < 148 || at >= 156) sum += ((bytes[from + at] as number) << 24) >> 24;
+  return sum;
+}
+
+function isZero(bytes: Buffer, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if (bytes[at] !== 0) return false;
+  return true;
 }
 
 /** Text up to the first zero byte, or all of the field. */

@@ -3,7 +3,7 @@ import { Failure } from "../kit/error.ts";
 import { LIMITS } from "../kit/limit.ts";
 import { printable } from "../kit/printable.ts";
 import { malformed, memberOf } from "./tar-facts.ts";
-import { BLOCK, checkSum, isZeroBlock, parseHeader, type TarHeader } from "./tar-header.ts";
+import { BLOCK, checkSum, isZeroBlock, parseHeader, type TarHeader, wordsOf } from "./tar-header.ts";
 import type { TarMember } from "./tar-member.ts";
 import { type PaxFacts, parsePax } from "./tar-pax.ts";
 import { tarType } from "./tar-type.ts";
@@ -50,6 +50,7 @@ export class TarParser {
   /** A header cut by the end of a chunk. */
   readonly #scratch = Buffer.alloc(BLOCK);
   #scratched = 0;
+  #words: Uint32Array | undefined;
   #zeroBlocks = 0;
   #members = 0;
 
@@ -63,6 +64,7 @@ export class TarParser {
   /** Takes the next bytes. */
   push(chunk: Uint8Array): void {
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+    this.#words = wordsOf(bytes);
     let at = 0;
     while (at < bytes.length && this.#state !== "ended") {
       if (this.#state === "header") at = this.#takeHeader(bytes, at);
@@ -99,21 +101,22 @@ export class TarParser {
     if (whole || this.#scratched === BLOCK) {
       this.#scratched = 0;
       this.#headerAt = this.#offset - BLOCK;
-      this.#header(whole ? bytes.subarray(from, from + BLOCK) : this.#scratch);
+      if (whole) this.#header(bytes, from, this.#words);
+      else this.#header(this.#scratch, 0, wordsOf(this.#scratch));
     }
     return from + take;
   }
 
-  #header(block: Buffer): void {
-    if (block[0] === 0 && isZeroBlock(block)) {
+  #header(bytes: Buffer, at: number, words: Uint32Array | undefined): void {
+    if (bytes[at] === 0 && isZeroBlock(bytes, at)) {
       if (this.#hasPending) throw this.#failure("a record that describes a member is followed by the end of the archive");
       if (++this.#zeroBlocks === 2) this.#state = "ended";
       return;
     }
     if (this.#zeroBlocks > 0) throw this.#failure("a single zero block with more members after it, which some readers would not show");
-    if (!checkSum(block))
+    if (!checkSum(bytes, at, words))
       throw this.#failure(this.#headerAt === 0 ? "not a tar archive, or its first header is damaged" : "the header's checksum is wrong");
-    const header = parseHeader(block);
+    const header = parseHeader(bytes, at);
     const type = tarType(header.flag);
     if (type === "pax" || type === "pax-global" || type === "long-name" || type === "long-link") {
       const wrong = malformed(header);
