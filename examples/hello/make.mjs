@@ -8,9 +8,10 @@ const headers = 64 + 56;
 const base = 0x400000n;
 
 const amd64 = (() => {
-  const code = Buffer.from("b801000000" + "89c7" + "488d3500000000" + "ba00000000" + "0f05" + "b83c000000" + "31ff" + "0f05", "hex");
-  code.writeInt32LE(code.length - 14, 10); // lea rsi, [rip + distance to the text]
-  code.writeUInt32LE(text.length, 15); // mov edx, length
+  // mov eax, 1; mov edi, eax; lea rsi, [rip + 0]; mov edx, 0; syscall; mov eax, 60; xor edi, edi; syscall
+  const code = Buffer.from("b801000000 89c7 488d3500000000 ba00000000 0f05 b83c000000 31ff 0f05".replaceAll(" ", ""), "hex");
+  code.writeInt32LE(code.length - 14, 10); // lea: the text's distance from the next instruction
+  code.writeUInt32LE(text.length, 15); // mov edx: its length
   return code;
 })();
 

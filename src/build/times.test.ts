@@ -9,7 +9,7 @@ import { openShelf } from "./shelf.ts";
 
 const DOCKERFILE = `FROM scratch AS one
 COPY a d /x/
-WORKDIR /work/deep
+WORKDIR /srv/deep
 COPY <<EOF /note
 hello
 EOF
