@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, constants, openSync, realpathSync, renameSync, statSync, unlinkSync } from "node:fs";
+import { closeSync, constants, openSync, readdirSync, realpathSync, renameSync, statSync, unlinkSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Writable } from "node:stream";
 import { quietly, writeFully } from "./atomic.ts";
 import { Failure } from "./error.ts";
+import { formatIdentity, livenessOf, ownIdentity, parseIdentity } from "./liveness.ts";
 import { printable } from "./printable.ts";
 import { errnoOf, storageFailure } from "./storage-failure.ts";
 
@@ -34,9 +35,9 @@ async function intoFile(path: string, write: (sink: Sink) => Promise<void>): Pro
     throw new Failure("STORAGE", `could not write ${printable(path)}: is a directory`, { hint: "Name a file in it." });
   const special = there !== undefined && !there.isFile();
   const real = there === undefined ? join(realpathSync(dirname(path)), basename(path)) : realpathSync(path);
-  const name = special
-    ? real
-    : join(dirname(real), `.${basename(real).slice(0, 200)}.nought-${process.pid}-${randomBytes(4).toString("hex")}`);
+  const prefix = `.${basename(real).slice(0, 60)}.nought-`;
+  if (!special) sweep(dirname(real), prefix);
+  const name = special ? real : join(dirname(real), `${prefix}${formatIdentity(ownIdentity())}-${randomBytes(4).toString("hex")}`);
   const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
   const fd = openSync(name, special ? O_WRONLY : O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o666);
   let open = true;
@@ -50,6 +51,16 @@ async function intoFile(path: string, write: (sink: Sink) => Promise<void>): Pro
     if (!special) quietly(() => unlinkSync(name));
     throw error;
   }
+}
+
+/** Removes what a killed process left of the same file; what living ones write stays. */
+function sweep(dir: string, prefix: string): void {
+  quietly(() => {
+    for (const name of readdirSync(dir)) {
+      const who = name.startsWith(prefix) ? parseIdentity(name.slice(prefix.length, name.lastIndexOf("-"))) : undefined;
+      if (who && livenessOf(who) === "dead") quietly(() => unlinkSync(join(dir, name)));
+    }
+  });
 }
 
 async function intoStream(stream: Writable, write: (sink: Sink) => Promise<void>): Promise<void> {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   closeSync,
@@ -229,6 +230,27 @@ test("S32: a destination that is a file, or below one, is STORAGE", async () => 
   await assert.rejects(exportDirectory(treeOf({ path: "/x" }), noFiles, join(top, "file"), createTask()), storage);
   await assert.rejects(exportDirectory(treeOf({ path: "/x" }), noFiles, join(top, "file/below"), createTask()), storage);
   assert.equal(readFileSync(join(top, "file"), "utf8"), "x");
+});
+
+test("S32: a full disk is NO_SPACE", { skip: !root }, async () => {
+  mkdirSync(out);
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "none", out], { stdio: "ignore" });
+  } catch {
+    return;
+  }
+  try {
+    const bytes = Buffer.alloc(200_000);
+    const big = { path: "/big", size: bytes.length, content: { in: "memory", bytes } };
+    await assert.rejects(write(big), (error: Failure) => error.code === "NO_SPACE" && /no space left/.test(error.message));
+  } finally {
+    execFileSync("umount", [out]);
+  }
+});
+
+test("T32: a directory that is made for the files is its owner's only", async () => {
+  await write({ path: "/x" });
+  assert.equal(lstatSync(out).mode & 0o777, 0o700);
 });
 
 test("a cancelled task stops", async () => {

@@ -139,6 +139,26 @@ test("M15: an index with attestations and several platforms is copied whole", as
   assert.equal((await copyImage(memoryReader(multi.blobs), layout, multi.root, task)).blobs, 8);
 });
 
+test("M09: a layer that is elsewhere is not fetched from there, and copied when it is here", async () => {
+  const url = "http://127.0.0.1:1/layer";
+  const foreign = await sampleImage({
+    editManifest: (manifest) => ({
+      ...manifest,
+      layers: (manifest.layers as object[]).map((one) => ({
+        ...one,
+        mediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        urls: [url],
+      })),
+    }),
+  });
+  const layer = foreign.layers[0] as Sample["root"];
+  const without = new Map([...foreign.blobs].filter(([digest]) => digest !== layer.digest));
+  const layout = await createLayout(dir);
+  assert.equal((await copyImage(memoryReader(without), layout, foreign.root, task)).blobs, 2);
+  assert.equal(await layout.has(layer.digest), false);
+  assert.equal((await copyImage(memoryReader(foreign.blobs), layout, foreign.root, task)).blobs, 1);
+});
+
 test("M17: a byte changed or added in any blob fails every use, naming the digest", async () => {
   await written();
   const blobs = join(dir, "blobs/sha256");

@@ -177,6 +177,25 @@ test("M12: layers that are links inside the archive are followed, gzip, zstd, xz
   }
 });
 
+test("T34/M12: archives in the form of crane and ko, jib and kaniko", async () => {
+  const gzip = await sampleImage({ compression: "gzip" });
+  const layer = gzip.layers[0] as Sample["root"];
+  const hex = hexOf(layer.digest);
+  for (const [config, path] of [
+    [gzip.config.digest, `${hex}.tar.gz`],
+    ["config.json", `${hex}.tar.gz`],
+    [`${hexOf(gzip.config.digest)}.json`, `sha256/${hex}.tar.gz`],
+  ] as const) {
+    const [loaded] = await loadMembers([
+      [config, gzip.blobs.get(gzip.config.digest) as Buffer],
+      [path, gzip.blobs.get(layer.digest) as Buffer],
+      ["manifest.json", JSON.stringify([{ Config: config, RepoTags: ["app:1"], Layers: [path], LayerSources: {} }])],
+    ]);
+    assert.equal(loaded?.id, gzip.config.digest);
+    await works(loaded as Loaded);
+  }
+});
+
 test("M12: outer gzip, zstd and xz, and a name with ./ before it", async () => {
   const plain = await sampleTar(oldDocker(sample, ["a"]).map(([path, value]) => [`./${path}`, value]));
   for (const packed of [gzipSync(plain), zstdCompressSync(plain), execFileSync("xz", ["-c"], { input: plain }), plain]) {

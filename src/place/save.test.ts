@@ -18,6 +18,7 @@ import { PassThrough } from "node:stream";
 import { afterEach, beforeEach, test } from "node:test";
 import { memoryReader, type Sample, sampleImage, sampleIndex } from "../../test/sample-image.ts";
 import { Failure } from "../kit/error.ts";
+import { formatIdentity, ownIdentity } from "../kit/liveness.ts";
 import { hexOf } from "../oci/digest.ts";
 import { hostPlatform } from "../oci/platform.ts";
 import { familiarName, parseReference } from "../oci/reference.ts";
@@ -180,6 +181,13 @@ test("S32: an existing file is replaced whole, through a link that leads to it",
   await save([{ root: sample.root, names: [] }]);
   assert.ok(readFileSync(join(dir, "real.tar")).length > 5000);
   assert.deepEqual(readdirSync(dir).sort(), ["out.tar", "real.tar"]);
+});
+
+test("S32: what a killed save left of the same file goes with the next one, a living one's stays", async () => {
+  writeFileSync(join(dir, ".out.tar.nought-999999999-1-0-1-abcd"), "x");
+  writeFileSync(join(dir, `.out.tar.nought-${formatIdentity(ownIdentity())}-abcd`), "x");
+  await save([{ root: sample.root, names: [] }]);
+  assert.deepEqual(readdirSync(dir).sort(), [`.out.tar.nought-${formatIdentity(ownIdentity())}-abcd`, "out.tar"]);
 });
 
 test("S32: a closed pipe and a stream to a full disk are told, not thrown about", async () => {
