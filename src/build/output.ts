@@ -22,7 +22,13 @@ export async function deliver(request: BuildRequest, assembled: Assembled, built
   for (const output of outputs) {
     const label = `exporting to ${LABELS[output.type]}`;
     tools.task.emit({ type: "step", id: EXPORT[output.type], label, state: "started" });
-    await one(output, request, assembled, built, tools);
+    try {
+      await one(output, request, assembled, built, tools);
+    } catch (failure) {
+      const told = failure instanceof Failure ? { failure } : {};
+      tools.task.emit({ type: "step", id: EXPORT[output.type], label, state: "failed", ...told });
+      throw failure;
+    }
     tools.task.emit({ type: "step", id: EXPORT[output.type], label, state: "done" });
   }
 }

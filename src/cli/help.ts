@@ -84,12 +84,17 @@ function flagLines(flags: readonly Flag[], width: number): string[] {
     const word = valueWord(flag);
     return `  ${flag.short === undefined ? "   " : `-${flag.short},`} --${flag.name}${word === "" ? "" : ` ${word}`}`;
   });
-  const indent = Math.max(...heads.map((head) => head.length)) + 3;
+  const column = Math.max(...heads.map((head) => head.length)) + 3;
+  // Where no sensible column is left beside the names, descriptions go below them.
+  const below = width - column < 24;
+  const indent = below ? Math.min(16, Math.max(0, width - 24)) : column;
   return flags.flatMap((flag, i) => {
     const text = describe(flag)
       .split("\n")
-      .flatMap((line) => wrap(line, width - indent));
-    return text.map((line, at) => (at === 0 ? (heads[i] as string).padEnd(indent) : " ".repeat(indent)) + line);
+      .flatMap((line) => wrap(line, width - indent))
+      .map((line) => " ".repeat(indent) + line);
+    const head = heads[i] as string;
+    return below ? [head, ...text] : [head + (text[0] as string).slice(head.length), ...text.slice(1)];
   });
 }
 

@@ -8,6 +8,7 @@ import { printable, printableLine } from "../../kit/printable.ts";
 import { storageFailure } from "../../kit/storage-failure.ts";
 import { standardInput } from "../build/stdin.ts";
 import type { Invocation } from "../command.ts";
+import { calmJson } from "../render/json.ts";
 
 /** `nought dockerfile parse`: the syntax tree on standard output, warnings on standard error. Throws SYNTAX with all that is wrong. */
 export async function run(call: Invocation): Promise<void> {
@@ -20,7 +21,7 @@ export async function run(call: Invocation): Promise<void> {
   const [first, ...rest] = syntax.errors;
   if (first) throw rest.length === 0 ? first : new Failures([first, ...rest]);
   if (format === "text") for (const { message, line } of syntax.warnings) call.err(`WARNING: ${printableLine(message)} (line ${line})\n`);
-  const text = format === "json" ? printSyntaxJson(syntax) : printSyntaxText(syntax);
+  const text = format === "json" ? calmJson(printSyntaxJson(syntax)) : printSyntaxText(syntax);
   call.out(text === "" || text.endsWith("\n") ? text : `${text}\n`);
 }
 

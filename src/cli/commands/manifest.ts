@@ -1,7 +1,9 @@
+import { isatty } from "node:tty";
 import { Failure } from "../../kit/error.ts";
 import { familiarName, parseReference, withDefaultTag } from "../../oci/reference.ts";
 import { readCatalog } from "../catalog.ts";
 import type { Invocation } from "../command.ts";
+import { calmJson } from "../render/json.ts";
 import { isScratch } from "../scratch.ts";
 
 /** `nought manifest get`: the document a name points at, byte for byte. The reserved name answers as a registry without it would. */
@@ -11,7 +13,9 @@ export async function run(call: Invocation): Promise<void> {
   const store = await call.store();
   const found = (await readCatalog(store)).find(text);
   if (!found) throw unknown(familiarName(withDefaultTag(parseReference(text))));
-  call.out(store.readDocument(found.image.root));
+  const bytes = store.readDocument(found.image.root);
+  // Exactly the bytes of the digest, unless a person is looking.
+  call.out(isatty(1) ? `${calmJson(bytes.toString("utf8"))}\n` : bytes);
 }
 
 function unknown(name: string): Failure {

@@ -1,5 +1,6 @@
 import type { Failure } from "../../kit/error.ts";
 import type { TaskEvent } from "../../task/task.ts";
+import { calmJson } from "./json.ts";
 import type { Renderer } from "./progress.ts";
 
 interface Vertex {
@@ -19,7 +20,7 @@ interface Vertex {
 export function createRawJson(write: (text: string) => void): Renderer {
   const vertexes = new Map<string, Vertex>();
   const transfers = new Map<string, string>();
-  const line = (value: unknown) => write(`${JSON.stringify(value)}\n`);
+  const line = (value: unknown) => write(`${calmJson(JSON.stringify(value))}\n`);
 
   function listener(event: TaskEvent): void {
     const timestamp = new Date(event.at).toISOString();

@@ -1,3 +1,5 @@
+import { calmJson } from "../render/json.ts";
+
 /**
  * Something with named fields, as templates see it. A `context` is one line of a list (docker's formatter contexts: JSON sorted and
  * escaped), a `struct` a part of an inspected object. Fields that are functions are worked out only when asked for.
@@ -100,10 +102,5 @@ function text(value: string, escape: boolean): string {
 }
 
 function safe(json: string, escape: boolean): string {
-  const quiet = json.replace(/[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, hex);
-  return escape ? quiet.replace(/[<>&]/g, hex) : quiet;
-}
-
-function hex(char: string): string {
-  return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return escape ? calmJson(json).replace(/[<>&]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`) : calmJson(json);
 }
