@@ -1,4 +1,5 @@
 import { isatty } from "node:tty";
+import { printableLine } from "../../kit/printable.ts";
 import type { TaskEvent } from "../../task/task.ts";
 import { writeError } from "../output.ts";
 import type { Renderer } from "./progress.ts";
@@ -11,8 +12,8 @@ const EVERY = 100;
 const PLAIN_EVERY = 5_000;
 
 /**
- * Progress of a command that moves bytes (load, save, import): nothing in the first second, then a bar for each transfer on a terminal, or a
- * plain line now and then elsewhere. Nothing stays on a terminal when it is over.
+ * Progress of a command that moves bytes (load, save, import): nothing in the first second, then a bar for each transfer on a terminal,
+ * or a plain line now and then elsewhere. Nothing stays on a terminal when it is over.
  */
 export function createBars(terminal: Terminal | undefined, write: (text: string) => void, now: () => number = Date.now): Renderer {
   const transfers = new Map<string, { readonly label: string; done: number; total: number | undefined; readonly startedAt: number }>();
@@ -22,8 +23,8 @@ export function createBars(terminal: Terminal | undefined, write: (text: string)
 
   function listener(event: TaskEvent): void {
     if (event.type === "note") {
-      if (region) region.above(event.text);
-      else write(`${event.text}\n`);
+      if (region) region.above(printableLine(event.text));
+      else write(`${printableLine(event.text)}\n`);
     }
     if (event.type !== "bytes") return;
     const key = `${event.id}\n${event.label}`;

@@ -47,7 +47,7 @@ export type Node =
 /** How deep blocks and parentheses may nest. */
 const DEPTH = 200;
 
-/** Parses the subset of Go's text/template that docker's users write. `knows` says which functions there are. Throws TemplateSyntaxError. */
+/** Parses the part of Go's text/template that docker's users write. `knows` says which functions there are. Throws TemplateSyntaxError. */
 export function parseTemplate(source: string, knows: (name: string) => boolean): readonly Node[] {
   const pieces = lex(source);
   const variables = ["$"];

@@ -70,7 +70,7 @@ export function typeName(value: unknown): string {
   return typeof value === "string" ? "string" : "map[string]interface {}";
 }
 
-/** JSON as Go's encoder writes it, without blanks: maps sorted, structs in their own order, contexts sorted and with `<`, `>`, `&` escaped. */
+/** JSON as Go's encoder writes it, without blanks: maps sorted, structs in their own order, contexts sorted and `<`, `>`, `&` escaped. */
 export function goJson(value: unknown): string {
   return encode(value, false, 0);
 }
