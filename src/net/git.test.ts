@@ -207,6 +207,17 @@ test("C06/K07: a password in the URL reaches the server and no message, argument
   assert.equal(redactUrl("git@github.com:a/b.git"), "git@github.com:a/b.git");
 });
 
+test("R15: a server that wants credentials is AUTH, and nobody is asked for them", async () => {
+  const server = createServer((_, response) => void response.writeHead(401, { "www-authenticate": 'Basic realm="x"' }).end());
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    const at = `http://127.0.0.1:${(server.address() as AddressInfo).port}/app.git`;
+    await assert.rejects(fetchGit(source(at), top, { env: { PATH: process.env.PATH } }, task), failing("AUTH", /asks for credentials/));
+  } finally {
+    server.close();
+  }
+});
+
 test("a missing git says so", async () => {
   await assert.rejects(
     fetchGit(source(url), top, { env: { PATH: "/nonexistent" } }, task),

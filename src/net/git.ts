@@ -166,5 +166,9 @@ function put(source: GitSource, error: GitError, ref = source.ref): Failure {
   if (/couldn't find remote ref|not our ref|^ended with 1$/.test(complaint)) {
     return new Failure("NOT_FOUND", `${where}: repository does not contain ref ${printable(ref ?? "HEAD")}`, { cause: error });
   }
+  if (/could not read Username|Authentication failed|Permission denied \(publickey|HTTP Basic: Access denied/.test(complaint)) {
+    const hint = source.scheme === "ssh" ? "Load a key into your ssh agent." : "Check the user name and password or token in the address.";
+    return new Failure("AUTH", `${where}: the server asks for credentials, or refuses those it got`, { hint, cause: error });
+  }
   return new Failure("NETWORK", `${where}: git failed: ${complaint}`, { cause: error });
 }
