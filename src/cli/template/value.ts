@@ -33,6 +33,7 @@ export function fieldOf(row: Row, name: string): unknown {
   return typeof value === "function" ? (value as () => unknown)() : value;
 }
 
+/** Whether a value is a plain map of names to values. */
 export function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Row) && !(value instanceof Nil);
 }
