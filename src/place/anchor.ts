@@ -56,6 +56,7 @@ export function enter(dir: Anchor, name: string): Anchor | undefined {
   }
 }
 
+/** Lets go of a directory. */
 export function release(anchor: Anchor): void {
   closeSync(anchor.fd);
 }

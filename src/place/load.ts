@@ -37,9 +37,9 @@ export interface LoadOptions {
 type Found = Taken & { readonly names: readonly Reference[] };
 
 /**
- * Loads all images of a docker archive, an OCI layout in a tar, or a layout directory. Everything is checked first (digests and sizes of all
- * blobs, diffIDs against the unpacked layers, counts, names); only when all of it is good are names set, so that a bad archive
- * leaves nothing but unreferenced blobs. Throws TAR, MANIFEST, DIGEST, COMPRESSION, LIMIT, REFERENCE, NOT_FOUND, RESERVED.
+ * Loads all images of a docker archive, an OCI layout in a tar, or a layout directory. Everything is checked first (digests and sizes of
+ * all blobs, diffIDs against the unpacked layers, counts, names); only when all of it is good are names set, so that a bad archive leaves
+ * nothing but unreferenced blobs. Throws TAR, MANIFEST, DIGEST, COMPRESSION, LIMIT, REFERENCE, NOT_FOUND, RESERVED.
  */
 export async function loadArchive(store: Shelf, source: ArchiveSource, task: Task, options: LoadOptions = {}): Promise<Loaded[]> {
   const found = await takeAll(store, source, task);

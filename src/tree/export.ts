@@ -6,9 +6,9 @@ import { addressOf, type LayerFiles, readEntry } from "./read.ts";
 import type { Tree } from "./tree.ts";
 
 /**
- * Writes a merged tree as one tar, for `-o type=tar`: canonical order, owners, modes, devices and extended attributes as the
- * image has them, further names of a file as hard links, times to the nearest second (as Go rounds them). The same tree gives the same bytes. BuildKit's tar
- * exporter writes the same members in the same order. Throws what readEntry and the sink throw.
+ * Writes a merged tree as one tar, for `-o type=tar`: canonical order, owners, modes, devices and extended attributes as the image has
+ * them, further names of a file as hard links, times to the nearest second (as Go rounds them). The same tree gives the same bytes.
+ * BuildKit's tar exporter writes the same members in the same order. Throws what readEntry and the sink throw.
  */
 export async function exportTar(tree: Tree, files: LayerFiles, sink: TarSink, task: Task): Promise<void> {
   const tar = new TarWriter(sink);
