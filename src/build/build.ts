@@ -37,7 +37,10 @@ export interface Opened {
   readonly platforms: Platforms;
 }
 
-/** Reads the Dockerfile of a request and everything in it that can be said without images. Throws SYNTAX (all of them), NOT_FOUND, CONTEXT. */
+/**
+ * Reads the Dockerfile of a request and everything in it that can be said without images. Throws SYNTAX (all of them), NOT_FOUND,
+ * CONTEXT.
+ */
 export async function open(request: BuildRequest, store: () => Promise<ContentStore>, task: Task): Promise<Opened> {
   const inlet = await openInlet(request, store, task);
   const told = { type: "step", id: "internal/dockerfile", label: `[internal] load build definition from ${inlet.name}` } as const;

@@ -13,8 +13,8 @@ import type { StepKeys } from "./workshop.ts";
 export type Printable = "syntax" | "plan" | "keys" | "manifest";
 
 /**
- * One of the values that a build goes through, as JSON text: the syntax tree, the plan, the cache keys of every step, or the manifest. `keys` and
- * `manifest` perform the steps, but name nothing and write no output.
+ * One of the values that a build goes through, as JSON text: the syntax tree, the plan, the cache keys of every step, or the manifest.
+ * `keys` and `manifest` perform the steps, but name nothing and write no output.
  */
 export async function print(what: Printable, request: BuildRequest, store: ContentStore, task: Task): Promise<string> {
   const opened = await open(request, async () => store, task);

@@ -14,7 +14,10 @@ export interface Review {
   readonly failure: Failure | undefined;
 }
 
-/** Runs the build checks. With a graph, base images are known too; without one, all stages are looked at. Throws CHECK for a bad configuration. */
+/**
+ * Runs the build checks. With a graph, base images are known too; without one, all stages are looked at. Throws CHECK for a bad
+ * configuration.
+ */
 export function review(program: Program, request: BuildRequest, platforms: Platforms, inlet: Inlet, graph?: BuildGraph): Review {
   const buildArgs = new Map(Object.entries(request.buildArgs));
   if (request.checkOption !== undefined) buildArgs.set("BUILDKIT_DOCKERFILE_CHECK", request.checkOption);

@@ -102,7 +102,10 @@ function copyRecord(from: Digest, to: Digest, shop: Workshop): void {
   if (record?.layer) shop.remember({ key: to, layer: record.layer, value: record.value });
 }
 
-/** Keeps the digests of host files that sealing read; false where one was not the digest that its entry had. What was sealed and its sealed form are in step, but for the root. */
+/**
+ * Keeps the digests of host files that sealing read; false where one was not the digest that its entry had. What was sealed and its
+ * sealed form are in step, but for the root.
+ */
 function learn(draft: Draft, sealed: Sealed, prepared: readonly Prepared[], readAt: number): boolean {
   let truthful = true;
   const learners = prepared.flatMap(({ digests }) => (digests ? [digests] : []));

@@ -13,6 +13,7 @@ export interface ByteSink {
   write(chunk: Uint8Array): void | Promise<void>;
 }
 
+/** How to fetch; nothing is needed. */
 export interface FetchOptions {
   /** The body must have this sha256, 64 hex digits (`ADD --checksum`). */
   readonly sha256?: string;
@@ -31,6 +32,7 @@ export interface FetchOptions {
   readonly step?: string;
 }
 
+/** What a server answered. */
 export interface Fetched {
   readonly notModified: boolean;
   /** 64 hex digits and bytes of the body; empty and 0 when not modified. */

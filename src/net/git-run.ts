@@ -11,6 +11,7 @@ const COMPLAINT = 8 << 10;
 const KEPT = ["PATH", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO", "TMPDIR"] as const;
 const PROXIES = /^(?:https?_proxy|all_proxy|no_proxy)$/i;
 
+/** What every call of git for one source needs. */
 export interface GitAccess {
   /** The remote without user name and password (ssh keeps its user). */
   readonly remote: string;

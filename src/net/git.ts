@@ -7,6 +7,7 @@ import { type GitAccess, GitError, gitAccess, runGit } from "./git-run.ts";
 import type { GitSource } from "./git-url.ts";
 import { redactUrl } from "./redact.ts";
 
+/** How to fetch a repository; nothing is needed. */
 export interface GitOptions {
   /** Value of an Authorization header for http and https. */
   readonly authorization?: string;
@@ -18,6 +19,7 @@ export interface GitOptions {
   readonly env?: NodeJS.ProcessEnv;
 }
 
+/** Files of one commit on disk, until disposed. */
 export interface GitCheckout extends AsyncDisposable {
   /** The checked-out files (the sub-directory where one was asked for). Removed when disposed. */
   readonly dir: string;

@@ -39,10 +39,12 @@ export function layerMediaType(compression: Compression): string {
   return compression === "gzip" ? MEDIA.layerGzip : compression === "zstd" ? MEDIA.layerZstd : MEDIA.layer;
 }
 
+/** Whether a media type is that of an image index (docker calls it a manifest list). */
 export function isIndexType(mediaType: string): boolean {
   return mediaType === MEDIA.index || mediaType === MEDIA.dockerIndex;
 }
 
+/** Whether a media type is that of an image manifest, OCI or docker. */
 export function isManifestType(mediaType: string): boolean {
   return mediaType === MEDIA.manifest || mediaType === MEDIA.dockerManifest;
 }

@@ -57,6 +57,7 @@ export function enter(dir: Anchor, name: string): Anchor | undefined {
 }
 
 /** Lets go of a directory. */
+/** Lets go of a directory. */
 export function release(anchor: Anchor): void {
   closeSync(anchor.fd);
 }

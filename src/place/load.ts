@@ -28,6 +28,7 @@ export interface Loaded {
   readonly kept: readonly Reference[];
 }
 
+/** How to load. */
 export interface LoadOptions {
   /** Names that exist already are not moved to images of the archive. */
   readonly keepNames?: boolean;

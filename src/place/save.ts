@@ -20,6 +20,7 @@ export interface SavedImage {
   readonly names: readonly Reference[];
 }
 
+/** What kind of archive to write. */
 export interface SaveOptions {
   /**
    * `docker`: manifest.json, repositories and an OCI layout in one, as docker 25 and later write it, which docker of any age, podman,

@@ -32,6 +32,7 @@ export interface Blobs {
   settle(): Promise<void>;
 }
 
+/** The blobs of the store that `layout` describes; `session` keeps what is in use from being collected. */
 export function createBlobs(layout: Layout, session: Session): Blobs {
   const pathOf = (digest: Digest) => blobPath(layout, digest);
 

@@ -28,6 +28,7 @@ export interface Derived {
   writeScratch(name: string, bytes: Uint8Array): void;
 }
 
+/** The derived files of a store: indexes of layers, scratch files. Each carries its own hash, so that a damaged one counts as missing. */
 export function createDerived(layout: Layout, session: Session): Derived {
   const write = (path: string, bytes: Uint8Array) => {
     const temporary = session.temporary();

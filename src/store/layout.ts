@@ -28,6 +28,7 @@ export interface Layout {
   readonly lock: string;
 }
 
+/** The paths of the store in a folder. Looks at nothing on disk. */
 export function layoutOf(dir: string): Layout {
   return {
     dir,

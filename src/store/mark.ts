@@ -19,6 +19,7 @@ export interface Marks {
   readonly broken: Map<Digest, Failure>;
 }
 
+/** Marks in which nothing is reached yet. */
 export function emptyMarks(): Marks {
   return { reached: new Set(), needed: new Set(), followed: new Set(), diffIds: new Set(), broken: new Map() };
 }

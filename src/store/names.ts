@@ -39,6 +39,7 @@ export interface Names {
   settle(): Promise<void>;
 }
 
+/** The names and kept images of the store that `layout` describes. */
 export function createNames(layout: Layout, session: Session): Names {
   const fileOf = (name: Reference) => join(layout.names, hexOf(digestOf(formatReference(withDefaultTag(name)))));
   const keptFile = (root: Digest) => join(layout.kept, hexOf(root));

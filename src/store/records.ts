@@ -39,6 +39,7 @@ interface Lines {
   count: number;
 }
 
+/** The cache records of the store that `layout` describes; read when first asked for. */
 export function createRecords(layout: Layout, session: Session): Records {
   let lines: Lines | undefined;
   let pending = "";

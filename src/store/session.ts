@@ -33,6 +33,7 @@ export interface Session {
   end(): void;
 }
 
+/** A session of the store; `present` says whether the store exists already. Nothing is made on disk before `begin`. */
 export function createSession(layout: Layout, present: () => boolean): Session {
   let folder: string | undefined;
   let leases: number | undefined;

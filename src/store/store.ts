@@ -29,8 +29,9 @@ export interface StoreOptions {
 }
 
 /**
- * Opens the local store in a folder. Nothing is created, listed or synced until the first write; readers never write. Dispose of it at the end: that
- * removes its private folder. Throws STORAGE where the folder is foreign, writable by others, no store, or of a newer nought.
+ * Opens the local store in a folder. Nothing is created, listed or synced until the first write; readers never write. Dispose of it at
+ * the end: that removes its private folder. Throws STORAGE where the folder is foreign, writable by others, no store, or of a newer
+ * nought.
  */
 export async function openStore(dir: string, options: StoreOptions = {}): Promise<ContentStore> {
   return storeOf(partsOf(dir), options);

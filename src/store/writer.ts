@@ -145,6 +145,7 @@ function writeInPool(fd: number, chunk: Uint8Array, from: number): Promise<numbe
   });
 }
 
+/** The file of a blob, whether it is there or not. */
 export function blobPath(layout: Layout, digest: Digest): string {
   return join(layout.blobs, hexOf(digest));
 }

@@ -12,6 +12,7 @@ export function commandLine(instruction: Instruction, args: readonly string[] = 
   return { shell: true, words: [args.join(" ")], heredocs: instruction.heredocs };
 }
 
+/** CMD and ENTRYPOINT: exec or shell form, no flags. */
 export function readCmd(instruction: Instruction, kind: "cmd" | "entrypoint"): Body<"cmd" | "entrypoint"> {
   noFlags(instruction);
   return { kind, line: commandLine(instruction) };

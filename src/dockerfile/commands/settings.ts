@@ -17,20 +17,24 @@ function one(instruction: Instruction): string {
   return argument;
 }
 
+/** MAINTAINER: one argument. */
 export function readMaintainer(instruction: Instruction): Body<"maintainer"> {
   return { kind: "maintainer", name: one(instruction) };
 }
 
+/** WORKDIR: one argument. */
 export function readWorkdir(instruction: Instruction): Body<"workdir"> {
   return { kind: "workdir", path: one(instruction) };
 }
 
+/** USER: one argument, `user[:group]`; numbers must fit an id where they are written out. */
 export function readUser(instruction: Instruction): Body<"user"> {
   const user = one(instruction);
   judge(user, ownerProblem);
   return { kind: "user", user };
 }
 
+/** STOPSIGNAL: one argument, a name or a number of a signal. */
 export function readStopSignal(instruction: Instruction): Body<"stopsignal"> {
   const signal = one(instruction);
   judge(signal, signalProblem);
@@ -45,6 +49,7 @@ export function readExpose(instruction: Instruction): Body<"expose"> {
   return { kind: "expose", ports: instruction.args.toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0)) };
 }
 
+/** VOLUME: at least one path. */
 export function readVolume(instruction: Instruction): Body<"volume"> {
   if (instruction.args.length === 0) throw new Mistake("VOLUME requires at least one argument");
   noFlags(instruction);
