@@ -36,9 +36,9 @@ export interface Exported {
 
 /**
  * Writes a merged tree into a directory, for `-o type=local`: made (0700, as docker does) where it is missing, and added to where it
- * is not. What stands in the way is replaced (an existing directory is kept and filled), never written through: no symlink below `dest` is followed, whether
- * it was there before, came from the image or is swapped in meanwhile. As docker's local exporter does, files belong to
- * the caller and keep modes (setuid too) and times. Throws STORAGE, NO_SPACE, DIGEST, INTERRUPTED.
+ * is not. What stands in the way is replaced (an existing directory is kept and filled), never written through: no symlink below
+ * `dest` is followed, whether it was there before, came from the image or is swapped in meanwhile. As docker's local exporter does,
+ * files belong to the caller and keep modes (setuid too) and times. Throws STORAGE, NO_SPACE, DIGEST, INTERRUPTED.
  */
 export async function exportDirectory(tree: Tree, files: LayerFiles, dest: string, task: Task): Promise<Exported> {
   const path = resolve(dest);
