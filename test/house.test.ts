@@ -72,7 +72,7 @@ test("no path of a developer's machine and no host of a package registry stands 
 /** Sentences in strings stay in one piece. */
 const withoutStrings = (line: string) => line.replaceAll(/(["'`])(?:\\.|(?!\1).)*\1/g, '""');
 
-test("no line of src is longer than 140 characters, strings aside", { todo: "until everybody has formatted" }, () => {
+test("no line of src is longer than 140 characters, strings aside", () => {
   const long = sources.flatMap((file) =>
     read(file)
       .split("\n")
@@ -81,7 +81,7 @@ test("no line of src is longer than 140 characters, strings aside", { todo: "unt
   assert.deepEqual(long, []);
 });
 
-test("every exported function and class has a docstring", { todo: "until everybody is done" }, () => {
+test("every exported function and class has a docstring", () => {
   const bare: string[] = [];
   for (const file of sources.filter((one) => !one.endsWith(".test.ts"))) {
     const lines = read(file).split("\n");
