@@ -1,0 +1,199 @@
+/*
+ * nbox: performs a table of system calls. What is done and in which order is decided by the TypeScript that writes the table
+ * (src/sandbox/table.ts has the format, docs/sandbox.md the reasons). No libc, no memory management, no policy.
+ *
+ * The table comes on fd 3, or in the file named by the first argument. Where a call fails, {s32 op, s32 errno} goes to fd 4 and
+ * the exit code is 125, unless the table names an op that goes on instead.
+ */
+typedef unsigned char u8;
+typedef int s32;
+typedef unsigned u32;
+typedef long s64;
+typedef unsigned long u64;
+
+#if defined(__x86_64__)
+enum { READ = 0, WRITE = 1, CLOSE = 3, MMAP = 9, SIGPROCMASK = 14, IOCTL = 16, CLONE = 56, WAIT4 = 61, KILL = 62, FTRUNCATE = 77,
+  LSEEK = 8, CLOCK = 228, EXIT = 231, OPENAT = 257, PPOLL = 271, SIGNALFD = 289, DUP3 = 292, RENAMEAT = 264 };
+static s64 sys(s64 nr, s64 a, s64 b, s64 c, s64 d, s64 e, s64 f) {
+  register s64 r10 __asm__("r10") = d, r8 __asm__("r8") = e, r9 __asm__("r9") = f;
+  __asm__ volatile("syscall" : "+a"(nr) : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9) : "rcx", "r11", "memory");
+  return nr;
+}
+__asm__(".globl _start\n_start:\n mov %rsp, %rdi\n and $-16, %rsp\n call run\n");
+#elif defined(__aarch64__)
+enum { READ = 63, WRITE = 64, CLOSE = 57, MMAP = 222, SIGPROCMASK = 135, IOCTL = 29, CLONE = 220, WAIT4 = 260, KILL = 129, FTRUNCATE = 46,
+  LSEEK = 62, CLOCK = 113, EXIT = 94, OPENAT = 56, PPOLL = 73, SIGNALFD = 74, DUP3 = 24, RENAMEAT = 38 };
+static s64 sys(s64 nr, s64 a, s64 b, s64 c, s64 d, s64 e, s64 f) {
+  register s64 x8 __asm__("x8") = nr, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c;
+  register s64 x3 __asm__("x3") = d, x4 __asm__("x4") = e, x5 __asm__("x5") = f;
+  __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
+  return x0;
+}
+__asm__(".globl _start\n_start:\n mov x0, sp\n bl run\n");
+#endif
+
+enum { SYSCALL = 0, CLONE_CHILD = 1, JUMP_EQUAL = 2, PUMP = 3, DECIMAL = 4, LEAVE = 5, STORE = 7, LOAD32 = 10 };
+enum { IGNORE = 1, TO_REGISTER = 2, TO_MEMORY = 4 };
+enum { EINTR = 4, EAGAIN = 11, SIGPIPE = 13, SIGCHLD = 17, SIGWINCH = 28, POLLIN = 1, POLLOUT = 4 };
+
+struct header { u32 bytes, ops, fixups, onError; };
+struct op { u8 kind, reloc, reg, flags; s32 nr, out, unused; s64 a[6]; };
+struct pollfd { s32 fd; short events, revents; };
+
+/* Where the pump takes bytes from and brings them to: file descriptors, -1 for none. Filled by the table. */
+struct streams {
+  s64 source[2], copy[2]; /* copied as they are: source[k] to copy[k] */
+  s64 log, status;        /* frames: all output, and the end */
+  s64 in, to;             /* input of the process */
+  s64 window;             /* the terminal whose size `to` follows */
+  s64 limit, path, old;   /* from so many bytes on, path is renamed to old and begun anew */
+};
+
+static s64 registers[256];
+static struct { u64 ns; u32 stream, length; u8 bytes[32768]; } frame;
+static u8 typed[4096];
+
+static s64 writeAll(s64 fd, const void *bytes, s64 length) {
+  const u8 *at = bytes;
+  while (length > 0) {
+    s64 n = sys(WRITE, fd, (s64)at, length, 0, 0, 0);
+    if (n == -EAGAIN) {
+      struct pollfd wait = {(s32)fd, POLLOUT, 0};
+      sys(PPOLL, (s64)&wait, 1, 0, 0, 0, 0);
+    } else if (n < 0 && n != -EINTR) return n;
+    else if (n > 0) at += n, length -= n;
+  }
+  return 0;
+}
+
+/* A frame that does not fit on the disk is taken back, so that those behind it can be read. */
+static void writeFrame(struct streams *s, u32 stream, s64 length) {
+  s64 now[2], size = 16 + length;
+  sys(CLOCK, 0, (s64)now, 0, 0, 0, 0);
+  frame.ns = (u64)now[0] * 1000000000ul + (u64)now[1];
+  frame.stream = stream, frame.length = (u32)length;
+  if (stream == 0 && s->status >= 0) writeAll(s->status, &frame, size);
+  if (s->log < 0) return;
+  s64 end = sys(LSEEK, s->log, 0, 2, 0, 0, 0);
+  if (end >= 0 && s->limit > 0 && end + size > s->limit) {
+    sys(RENAMEAT, -100, s->path, -100, s->old, 0, 0);
+    s64 fresh = sys(OPENAT, -100, s->path, 02002101, 0600, 0, 0); /* O_WRONLY O_CREAT O_APPEND O_CLOEXEC */
+    if (fresh >= 0) sys(DUP3, fresh, s->log, 02000000, 0, 0, 0), sys(CLOSE, fresh, 0, 0, 0, 0, 0), end = 0;
+  }
+  if (writeAll(s->log, &frame, size) < 0 && end >= 0) sys(FTRUNCATE, s->log, end, 0, 0, 0, 0);
+}
+
+static void resize(struct streams *s) {
+  short size[4];
+  if (sys(IOCTL, s->window, 0x5413, (s64)size, 0, 0, 0) == 0) sys(IOCTL, s->to, 0x5414, (s64)size, 0, 0, 0);
+}
+
+/* Waits for a child, hands every signal on to it, moves its bytes; leaves as the child did. */
+static void pump(s64 pid, struct streams *s) {
+  u64 all = ~0ul;
+  s64 zero[2] = {0, 0}, pending = 0, done = 0, ended, rest = 64, r;
+  s32 status = 0, now;
+  sys(SIGPROCMASK, 0, (s64)&all, 0, 8, 0, 0);
+  s64 signals = sys(SIGNALFD, -1, (s64)&all, 8, 02004000, 0, 0);
+  if (s->window >= 0) resize(s);
+  for (;;) {
+    /* Asked before every poll: a child that ended before the signals were blocked is never announced. */
+    while ((r = sys(WAIT4, -1, (s64)&now, 1, 0, 0, 0)) > 0)
+      if (r == pid) done = 1, status = now;
+    ended = done;
+    rest -= done; /* who is left behind may write for ever */
+    struct pollfd p[4] = {{(s32)signals, POLLIN, 0}, {(s32)s->source[0], POLLIN, 0}, {(s32)s->source[1], POLLIN, 0},
+      {(s32)(pending ? s->to : s->in), (short)(pending ? POLLOUT : POLLIN), 0}};
+    sys(PPOLL, (s64)p, 4, done ? (s64)zero : 0, 0, 0, 0);
+    u32 info[32];
+    while (sys(READ, signals, (s64)info, sizeof info, 0, 0, 0) > 0) {
+      if (info[0] == SIGWINCH && s->window >= 0) resize(s);
+      if (info[0] != SIGCHLD && info[0] != SIGPIPE && !done) sys(KILL, pid, info[0], 0, 0, 0, 0);
+    }
+    for (u32 k = 0; k < 2; k++) {
+      if (!p[1 + k].revents) continue;
+      s64 n = sys(READ, s->source[k], (s64)frame.bytes, sizeof frame.bytes, 0, 0, 0);
+      if (n == -EINTR || n == -EAGAIN) continue;
+      if (rest > 0) ended = 0;
+      if (n <= 0) { s->source[k] = -1; continue; }
+      if (s->copy[k] >= 0 && writeAll(s->copy[k], frame.bytes, n) < 0) s->copy[k] = -1;
+      writeFrame(s, k + 1, n);
+    }
+    if (p[3].revents && !done) {
+      if (!pending) {
+        pending = sys(READ, s->in, (s64)typed, sizeof typed, 0, 0, 0);
+        r = pending;
+      } else {
+        r = sys(WRITE, s->to, (s64)typed, pending, 0, 0, 0);
+        if (r > 0) {
+          pending -= r;
+          for (s64 k = 0; k < pending; k++) typed[k] = typed[k + r];
+        }
+      }
+      if (r <= 0 && r != -EINTR && r != -EAGAIN) {
+        if (s->to != s->source[0]) sys(CLOSE, s->to, 0, 0, 0, 0, 0);
+        s->in = s->to = -1, pending = 0;
+      } else if (r < 0 && pending < 0) pending = 0;
+    }
+    if (ended) break;
+  }
+  *(s32 *)frame.bytes = status;
+  writeFrame(s, 0, 4);
+  sys(EXIT, status & 127 ? 128 + (status & 127) : status >> 8 & 255, 0, 0, 0, 0, 0);
+}
+
+static void decimal(s64 value, u8 *to) {
+  u8 digits[20];
+  s32 n = 0;
+  do digits[n++] = (u8)('0' + value % 10); while (value /= 10);
+  while (n) *to++ = digits[--n];
+  *to = 0;
+}
+
+static void readAll(s64 fd, void *to, s64 length) {
+  for (u8 *at = to; length > 0;) {
+    s64 n = sys(READ, fd, (s64)at, length, 0, 0, 0);
+    if (n == -EINTR) continue;
+    if (n <= 0) sys(EXIT, 125, 0, 0, 0, 0, 0);
+    at += n, length -= n;
+  }
+}
+
+__attribute__((noreturn, used)) void run(s64 *stack) {
+  struct header h;
+  s64 fd = stack[0] > 1 ? sys(OPENAT, -100, stack[2], 02000000, 0, 0, 0) : 3;
+  readAll(fd, &h, sizeof h);
+  u64 size = ((u64)h.bytes + 7) & ~7ul;
+  s64 base = sys(MMAP, 0, (s64)(size + 4ul * h.fixups), 3, 0x22, -1, 0);
+  if (base < 0 && base > -4096) sys(EXIT, 125, 0, 0, 0, 0, 0);
+  readAll(fd, (void *)base, h.bytes);
+  readAll(fd, (void *)(base + (s64)size), 4l * h.fixups);
+  for (u32 k = 0; k < h.fixups; k++) *(s64 *)(base + ((u32 *)(base + (s64)size))[k]) += base;
+  for (u32 i = 0; i < h.ops;) {
+    struct op *o = (struct op *)base + i++;
+    s64 v[6], r = 0;
+    for (u32 k = 0; k < 6; k++) v[k] = o->reg >> k & 1 ? registers[o->a[k] & 255] : o->a[k] + (o->reloc >> k & 1 ? base : 0);
+    switch (o->kind) {
+      case SYSCALL: r = sys(o->nr, v[0], v[1], v[2], v[3], v[4], v[5]); break;
+      case CLONE_CHILD: r = sys(CLONE, v[0] | SIGCHLD, 0, 0, 0, 0, 0); if (r > 0) i = (u32)o->nr; break;
+      case JUMP_EQUAL: if (v[0] == v[1]) i = (u32)o->nr; continue;
+      case PUMP: pump(v[0], (struct streams *)v[1]); continue;
+      case DECIMAL: decimal(v[0], (u8 *)v[1]); continue;
+      case LEAVE: sys(EXIT, v[0], 0, 0, 0, 0, 0); continue;
+      case STORE: *(s64 *)v[1] = v[0]; continue;
+      case LOAD32: r = *(s32 *)v[0]; break;
+    }
+    if (o->flags & TO_REGISTER) registers[o->out & 255] = r;
+    if (o->flags & TO_MEMORY) *(s64 *)(base + o->out) = r;
+    if (r >= 0 || r < -4095 || o->flags & IGNORE) continue;
+    if (!h.onError) {
+      s32 report[2] = {(s32)i - 1, (s32)-r};
+      writeAll(4, report, sizeof report);
+      sys(EXIT, 125, 0, 0, 0, 0, 0);
+    }
+    registers[254] = i - 1, registers[255] = -r;
+    i = h.onError, h.onError = 0;
+  }
+  sys(EXIT, 0, 0, 0, 0, 0, 0);
+  __builtin_unreachable();
+}
