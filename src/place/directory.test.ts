@@ -109,7 +109,7 @@ test("M17: a layer whose bytes changed is not written out", async () => {
   try {
     await assert.rejects(
       exportDirectory(tree, async () => fd, out, createTask()),
-      (error: Failure) => error.code === "DIGEST" && /\/a has other bytes/.test(error.message),
+      (error: Failure) => error.code === "DIGEST" && /other bytes/.test(error.message),
     );
   } finally {
     closeSync(fd);
