@@ -9,7 +9,7 @@ import { type Digest, digestOf, hasher } from "../oci/digest.ts";
 import { layerCompression } from "../oci/media-type.ts";
 import type { ContentStore } from "../store/face.ts";
 import type { Task } from "../task/task.ts";
-import { readExactly } from "../tree/content.ts";
+import { damagedLayer, readLayer } from "../tree/content.ts";
 import type { Draft, FileEntry } from "../tree/entry.ts";
 
 /** Looks into layers of the store without unpacking them: their indexes, and their bytes at offsets. */
@@ -52,9 +52,9 @@ export function openShelf(store: ContentStore, task: Task): Shelf {
       if (content.in === "memory") return content.bytes;
       if (content.in === "host") throw new Error("internal: the shelf reads layers, not the host");
       const bytes = Buffer.allocUnsafe(file.size);
-      readExactly(await shelf.file(content.diffId), bytes, 0, file.size, content.offset, content.diffId);
+      readLayer(await shelf.file(content.diffId), bytes, 0, file.size, content.offset, content.diffId);
       if (file.digest !== undefined && digestOf(bytes) !== file.digest) {
-        throw new Failure("DIGEST", `layer ${content.diffId}: ${printable(file.path)} has other bytes than when the layer was made`);
+        throw damagedLayer(content.diffId, `${printable(file.path)} has other bytes than when the layer was made`);
       }
       return bytes;
     },

@@ -1,7 +1,7 @@
-import type { LayerFiles } from "../image/seal.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { CacheRecord, ContentStore } from "../store/face.ts";
 import type { Task } from "../task/task.ts";
+import type { LayerFiles } from "../tree/read.ts";
 import type { InputRef } from "./graph.ts";
 import type { OpenInput } from "./input.ts";
 import type { Shelf } from "./shelf.ts";

@@ -1,5 +1,5 @@
 import type { Digest } from "../oci/digest.ts";
-import { readExactly } from "../tree/content.ts";
+import { readLayer } from "../tree/content.ts";
 
 const WINDOW = 1 << 20;
 
@@ -9,7 +9,7 @@ const WINDOW = 1 << 20;
  */
 export class LayerWindow {
   readonly fd: number;
-  readonly #diffId: Digest;
+  readonly diffId: Digest;
   readonly #bytes = Buffer.allocUnsafeSlow(WINDOW);
   #from = 0;
   #to = 0;
@@ -18,20 +18,20 @@ export class LayerWindow {
   /** `size` is the length of the whole tar in bytes. */
   constructor(fd: number, diffId: Digest, size: number) {
     this.fd = fd;
-    this.#diffId = diffId;
+    this.diffId = diffId;
     this.#size = size;
   }
 
-  /** Copies `size` bytes that begin at `offset` of the tar into `target` at `at`. Throws CHANGED where the file is shorter than it was. */
+  /** Copies `size` bytes that begin at `offset` of the tar into `target` at `at`. Throws DIGEST where the layer is shorter than that. */
   copy(offset: number, size: number, target: Buffer, at: number): void {
     if (size > WINDOW) {
-      readExactly(this.fd, target, at, size, offset, this.#diffId);
+      readLayer(this.fd, target, at, size, offset, this.diffId);
       return;
     }
     if (offset < this.#from || offset + size > this.#to) {
       const length = Math.max(size, Math.min(WINDOW, this.#size - offset));
       this.#to = 0;
-      readExactly(this.fd, this.#bytes, 0, length, offset, this.#diffId);
+      readLayer(this.fd, this.#bytes, 0, length, offset, this.diffId);
       this.#from = offset;
       this.#to = offset + length;
     }

@@ -6,8 +6,9 @@ import { printable } from "../kit/printable.ts";
 import { type Digest, digestOf, hasher } from "../oci/digest.ts";
 import { MEDIA } from "../oci/media-type.ts";
 import type { Task } from "../task/task.ts";
-import { openHostFile, readExactly, stillTheSame } from "../tree/content.ts";
-import type { Content, Draft, Entry, FileEntry, LayerAddress } from "../tree/entry.ts";
+import { damagedLayer, openHostFile, readExactly, readLayer, stillTheSame } from "../tree/content.ts";
+import type { Draft, Entry, FileEntry, LayerAddress } from "../tree/entry.ts";
+import type { LayerFiles } from "../tree/read.ts";
 import type { Layer } from "./layer.ts";
 import { LayerWindow } from "./layer-window.ts";
 
@@ -23,9 +24,6 @@ export interface SealTarget {
   commit(digest: Digest): Promise<{ digest: Digest; size: number }>;
   abort(): void;
 }
-
-/** Opens the uncompressed tar of a layer for reads at offsets; the caller closes nothing. */
-export type LayerFiles = (diffId: Digest) => Promise<number>;
 
 export interface Sealed {
   readonly layer: Layer;
@@ -53,7 +51,7 @@ export async function seal(draft: Draft, files: LayerFiles, target: SealTarget, 
   const open = new Map<Digest, LayerWindow>();
   try {
     for (const entry of draft) {
-      if (task.signal.aborted) throw new Failure("INTERRUPTED", "interrupted while writing a layer");
+      stopIfAsked(task);
       if (entry.kind === "dir" && entry.path === "/") continue;
       const header = headerOf(entry);
       if (tar.room < 512) await tar.flush();
@@ -65,12 +63,11 @@ export async function seal(draft: Draft, files: LayerFiles, target: SealTarget, 
           const fd = await files(layer.diffId);
           open.set(layer.diffId, new LayerWindow(fd, layer.diffId, fstatSync(fd).size));
         }
-        digests.push(entry.size === 0 ? EMPTY : (small(entry, tar, open) ?? (await body(entry, tar, open))));
+        digests.push(entry.size === 0 ? EMPTY : (small(entry, tar, open) ?? (await body(entry, tar, open, task))));
         tar.pad();
       } else digests.push(undefined);
       sealed.push(entry);
-      if (entry.kind === "dir" && entry.opaque)
-        await tar.header({ ...header, type: "file", path: `${header.path}.wh..wh..opq`, mode: 0, size: 0 });
+      if (entry.kind === "dir" && entry.opaque) await tar.header(bare(`${header.path}.wh..wh..opq`, entry.mtime));
     }
     await tar.end();
     const diffId = whole.digest();
@@ -115,9 +112,14 @@ function headerOf(entry: Entry): TarHeader {
       return { ...facts, type: "fifo", path };
     case "whiteout": {
       const slash = path.lastIndexOf("/") + 1;
-      return { type: "file", path: `${path.slice(0, slash)}.wh.${path.slice(slash)}`, mode: 0, uid: 0, gid: 0, mtime, size: 0 };
+      return bare(`${path.slice(0, slash)}.wh.${path.slice(slash)}`, mtime);
     }
   }
+}
+
+/** The header of an empty file that means something by its name alone (OCI image-spec, layer.md, "Whiteouts"). */
+function bare(path: string, mtime: number): TarHeader {
+  return { type: "file", path, mode: 0, uid: 0, gid: 0, mtime, size: 0 };
 }
 
 /** The layers that contents are copied from, opened. */
@@ -150,7 +152,7 @@ function small(entry: FileEntry, tar: TarWriter, layers: OpenLayers): Digest | u
 }
 
 /** Copies one file's bytes into the tar and gives their digest. */
-async function body(entry: FileEntry, tar: TarWriter, layers: OpenLayers): Promise<Digest> {
+async function body(entry: FileEntry, tar: TarWriter, layers: OpenLayers, task: Task): Promise<Digest> {
   const { content, size } = entry;
   if (content.in === "memory") {
     await tar.bytes(content.bytes);
@@ -158,12 +160,15 @@ async function body(entry: FileEntry, tar: TarWriter, layers: OpenLayers): Promi
   }
   const layer = sourceLayer(entry);
   if (layer !== undefined) {
-    return asIndexed(entry, layer, await copy((layers.get(layer.diffId) as LayerWindow).fd, layer.offset, size, tar, layer.diffId));
+    const { fd } = layers.get(layer.diffId) as LayerWindow;
+    const read: Read = (buffer, at, length, from) => readLayer(fd, buffer, at, length, layer.offset + from, layer.diffId);
+    return asIndexed(entry, layer, await copy(read, size, tar, task));
   }
-  const fd = openHostFile(content as Content & { readonly in: "host" });
+  if (content.in === "layer") throw new Error("internal: a layer's file is read from its layer");
+  const fd = openHostFile(content);
   try {
-    const digest = await copy(fd, 0, size, tar, entry.path);
-    stillTheSame(fd, content as Content & { readonly in: "host" });
+    const digest = await copy((buffer, at, length, from) => readExactly(fd, buffer, at, length, from, content.path), size, tar, task);
+    stillTheSame(fd, content);
     return digest;
   } finally {
     closeSync(fd);
@@ -173,30 +178,36 @@ async function body(entry: FileEntry, tar: TarWriter, layers: OpenLayers): Promi
 /** A layer's bytes must be those that its index speaks of. Throws DIGEST. */
 function asIndexed(entry: FileEntry, layer: LayerAddress, digest: Digest): Digest {
   if (entry.digest === undefined || entry.digest === digest) return digest;
-  throw new Failure("DIGEST", `layer ${layer.diffId}: ${printable(entry.path)} has other bytes than when the layer was made`, {
-    hint: "The store is damaged: remove the image and its cache (`nought builder prune -a`) and build again.",
-  });
+  throw damagedLayer(layer.diffId, `${printable(entry.path)} has other bytes than when the layer was made`);
 }
 
-/** Reads `size` bytes at `from` straight into the tar's buffer. */
-async function copy(fd: number, from: number, size: number, tar: TarWriter, name: string): Promise<Digest> {
+/** Reads `length` bytes of a content, from the one at `from` on, into `buffer` at `at`. */
+type Read = (buffer: Buffer, at: number, length: number, from: number) => void;
+
+/** Reads `size` bytes straight into the tar's buffer. */
+async function copy(read: Read, size: number, tar: TarWriter, task: Task): Promise<Digest> {
   // A file that fits into what is left of the buffer, or into a fresh one, is hashed in one call.
   if (size > tar.room && size <= tar.buffer.length) await tar.flush();
   if (size <= tar.room) {
     const at = tar.used;
-    readExactly(fd, tar.buffer, at, size, from, name);
+    read(tar.buffer, at, size, 0);
     tar.used += size;
     return `sha256:${hash("sha256", tar.buffer.subarray(at, at + size), "hex")}` as Digest;
   }
   const one = hasher();
   for (let done = 0; done < size; ) {
     if (tar.room === 0) await tar.flush();
+    stopIfAsked(task);
     const at = tar.used;
     const length = Math.min(tar.room, size - done);
-    readExactly(fd, tar.buffer, at, length, from + done, name);
+    read(tar.buffer, at, length, done);
     one.update(tar.buffer.subarray(at, at + length));
     tar.used += length;
     done += length;
   }
   return one.digest();
+}
+
+function stopIfAsked(task: Task): void {
+  if (task.signal.aborted) throw new Failure("INTERRUPTED", "interrupted while writing a layer");
 }

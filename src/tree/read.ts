@@ -2,7 +2,7 @@ import { closeSync } from "node:fs";
 import { Failure } from "../kit/error.ts";
 import { printable } from "../kit/printable.ts";
 import { type Digest, hasher } from "../oci/digest.ts";
-import { openHostFile, readExactly, stillTheSame } from "./content.ts";
+import { damagedLayer, openHostFile, readExactly, readLayer, stillTheSame } from "./content.ts";
 import type { FileEntry } from "./entry.ts";
 
 /** Opens the uncompressed tar of a layer for reads at offsets; the caller closes nothing. */
@@ -27,7 +27,7 @@ export async function readEntry(entry: FileEntry, files: LayerFiles, target: Chu
       const { buffer, at, length } = await target.room(size - done);
       if (content.in === "memory") buffer.set(content.bytes.subarray(done, done + length), at);
       else if (content.in === "host") readExactly(fd, buffer, at, length, done, content.path);
-      else readExactly(fd, buffer, at, length, content.offset + done, `layer ${content.diffId}`);
+      else readLayer(fd, buffer, at, length, content.offset + done, content.diffId);
       hash?.update(buffer.subarray(at, at + length));
       done += length;
       await target.take(length);
@@ -37,8 +37,8 @@ export async function readEntry(entry: FileEntry, files: LayerFiles, target: Chu
     if (content.in === "host") closeSync(fd);
   }
   if (hash && hash.digest() !== entry.digest) {
-    const where = content.in === "layer" ? `layer ${content.diffId}` : content.in;
-    throw new Failure("DIGEST", `${where}: ${printable(entry.path)} has other bytes than when the layer was made`);
+    if (content.in !== "layer") throw new Failure("CHANGED", `${printable(entry.path)} has other bytes than before`);
+    throw damagedLayer(content.diffId, `${printable(entry.path)} has other bytes than when the layer was made`);
   }
 }
 
