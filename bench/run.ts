@@ -2,9 +2,10 @@
  * Whole builds by nought and its peers, side by side: `node bench/run.ts [--cases a,b,c,d,e] [--peers docker,buildah] [--rounds N] [--smoke]
  * [--work FOLDER] [--json FILE]`. See bench/README.md.
  */
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { type CaseName, type Context, FULL, makeContext, SMOKE } from "./contexts.ts";
 import { machine } from "./machine.ts";
@@ -99,10 +100,24 @@ try {
       `${JSON.stringify({ facts, sizes, rounds, medians, times: Object.fromEntries([...times].map(([row, m]) => [row, Object.fromEntries(m)])), uses: Object.fromEntries(uses) }, null, 2)}\n`,
     );
   if (flags.smoke) console.log("smoke: every image held what its context held");
+} catch (error) {
+  console.error(`bench: ${(error as Error).message}`);
+  process.exitCode = 1;
 } finally {
-  // Out of the way at once, gone at the end.
+  cleanUp();
+}
+
+/** Moves the work folder out of the way at once and removes it at the end; buildah leaves its storage mounted. */
+function cleanUp(): void {
   const trash = `${work}-done`;
   renameSync(work, trash);
-  mkdirSync(tmpdir(), { recursive: true });
-  rmSync(trash, { recursive: true, force: true });
+  for (const line of readFileSync("/proc/self/mounts", "utf8").split("\n")) {
+    const dir = line.split(" ")[1];
+    if (dir?.includes(basename(trash))) spawnSync("umount", ["-l", dir]);
+  }
+  try {
+    rmSync(trash, { recursive: true, force: true });
+  } catch (error) {
+    console.error(`bench: ${trash} stays behind: ${(error as Error).message}`);
+  }
 }
