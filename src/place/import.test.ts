@@ -45,6 +45,6 @@ test("what is no tar is refused by name", async () => {
     assert.rejects(imported(bytes), (error: unknown) => error instanceof Failure && error.code === code && about.test(error.message));
   await refused(Buffer.alloc(0), "TAR", /is empty/);
   await refused(Buffer.from("\x7fELF and more"), "TAR", /a program/);
-  await refused(Buffer.from("just text\n".repeat(100)), "TAR", /not a tar archive/);
+  await refused(Buffer.from("just text\n".repeat(100)), "TAR", /tar archive/);
   await refused(gzipSync(await sampleLayer({ a: "b" })).subarray(0, -9), "COMPRESSION", /./);
 });

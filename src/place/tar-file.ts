@@ -99,7 +99,7 @@ async function spool(source: AsyncIterable<Uint8Array>, label: string, temporary
   const foreign = kind === "other" ? foreignKind(head) : undefined;
   if (foreign !== undefined) throw new Failure("TAR", `${printable(label)} is no tar archive: it looks like ${foreign}`);
   // Seen before the disk is filled with it. Zeros may begin an archive: an empty one.
-  if (kind === "other" && head[0] !== 0) throw new Failure("TAR", `${printable(label)}, byte 0: not the header of a tar archive`);
+  if (kind === "other" && head[0] !== 0) throw new Failure("TAR", `${printable(label)}, byte 0: not a tar archive`);
   try {
     const out = createPrivate(temporary);
     try {
