@@ -25,7 +25,7 @@ async function main(argv: readonly string[]): Promise<number> {
       abort.abort(new Failure("INTERRUPTED", "interrupted", { exit: SIGNALS[name] }));
     });
   }
-  let debug = process.env.NOUGHT_DEBUG === "1";
+  let debug = debugging();
   try {
     const start = parseFlags({ flags: [...GLOBAL, VERSION_FLAG], stopAtFirst: true }, argv);
     debug ||= start.bool("debug");
@@ -36,6 +36,10 @@ async function main(argv: readonly string[]): Promise<number> {
     const { report } = await import("./render/report.ts");
     return report(error, { signalExit: signalled && SIGNALS[signalled], debug });
   }
+}
+
+function debugging(): boolean {
+  return process.env.NOUGHT_DEBUG === "1";
 }
 
 async function dispatch(start: Flags & { readonly help: boolean }, signal: AbortSignal): Promise<number> {
@@ -120,11 +124,13 @@ async function showHelp(words: readonly string[]): Promise<number> {
   return 0;
 }
 
+/** What nobody caught: a closed pipe that a stream tells of late, or a bug. */
+process.on("uncaughtException", (error) => {
+  void import("./render/report.ts").then(({ report }) => process.exit(report(error, { signalExit: undefined, debug: debugging() })));
+});
+
+// Ended by hand: an unread standard input, or a connection kept open, must not hold the prompt back.
 main(process.argv.slice(2)).then(
-  (code) => {
-    process.exitCode = code;
-  },
-  () => {
-    process.exitCode = 70;
-  },
+  (code) => process.exit(code),
+  () => process.exit(70),
 );

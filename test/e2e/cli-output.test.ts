@@ -130,6 +130,20 @@ test("O05: a reader that goes away ends the program quietly with 141, a full dev
   assert.equal(nought.shell("nought build ctx 2>&-").status, 0);
 });
 
+test("endless input is refused at its limit, and the prompt comes back", { timeout: 30_000 }, () => {
+  for (const line of [
+    "yes | nought build -",
+    "yes | nought build -f - ctx",
+    "yes | nought dockerfile parse -",
+    "yes | nought load",
+    "yes | nought import -",
+  ]) {
+    const { status, stderr } = nought.shell(line);
+    assert.equal(status, 1, `${line}: ${stderr}`);
+    assert.match(stderr, /\n(?:LIMIT|TAR|MANIFEST|COMPRESSION): /, line);
+  }
+});
+
 test("O05: a slow reader gets everything", () => {
   nought.write({ "big/Dockerfile": "FROM scratch\nCOPY b /\n", "big/b": Buffer.alloc(3 << 20, "x") });
   nought.out("build", "-q", "-t", "big", "big");

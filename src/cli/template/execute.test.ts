@@ -58,6 +58,7 @@ const GOOD: readonly (readonly [string, string])[] = [
   ['{{if false}}a{{else if eq .Os "linux"}}b{{else}}c{{end}}', "b"],
   ["{{.Id | len | printf `%03d`}}", "071"],
   ['{{"a\\tb\\u00e9"}}', "a\tbé"],
+  ["{{$größe := 1}}{{$größe}}", "1"],
   ["plain", "plain"],
   ["", ""],
   ["{{printf `%s %d` 1 `x`}}", "%!s(int=1) %!d(string=x)"],

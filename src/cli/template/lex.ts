@@ -86,15 +86,24 @@ function lexAction(source: string, start: number): { tokens: Token[]; end: numbe
     } else if (char === "|" || char === "," || char === "=") push("symbol", char, at++);
     else {
       const number = /^[+-]?(?:0[xX][0-9a-fA-F_]+|[0-9][0-9_]*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)/.exec(rest)?.[0];
-      const field = /^\.[\p{L}_][\p{L}\p{N}_]*/u.exec(rest)?.[0];
-      const variable = /^\$[\p{L}\p{N}_]*/u.exec(rest)?.[0];
-      const word = /^[\p{L}_][\p{L}\p{N}_]*/u.exec(rest)?.[0];
-      const found = number ?? field ?? variable ?? word ?? (char === "." ? "." : undefined);
+      const mark = char === "." || char === "$" ? char : "";
+      const name = number ? "" : nameAt(rest, mark.length, char === "$");
+      const found = number ?? (name === "" && mark !== "$" ? (mark === "." ? "." : undefined) : mark + name);
       if (found === undefined) return fail(`unexpected ${quote(char)} in command`);
-      push(number ? "number" : field ? "field" : variable ? "variable" : word ? "word" : "dot", found, at);
+      push(number ? "number" : mark === "$" ? "variable" : mark === "" ? "word" : name === "" ? "dot" : "field", found, at);
       at += found.length;
     }
   }
+}
+
+/** The identifier at `at`; empty where there is none. With `digits` it may begin with one, as the rest of a variable may. */
+function nameAt(text: string, at: number, digits: boolean): string {
+  let end = at;
+  while (end < text.length && /[A-Za-z0-9_]/.test(text[end] as string)) end++;
+  // Letters beyond ASCII are rare, and the expression that knows them is slow to make.
+  if (end < text.length && text.charCodeAt(end) > 0x7f) end += (/^[\p{L}\p{N}_]*/u.exec(text.slice(end)) as RegExpExecArray)[0].length;
+  const name = text.slice(at, end);
+  return !digits && /^[0-9]/.test(name) ? "" : name;
 }
 
 function lexString(source: string, at: number, fail: (message: string) => never): { text: string; end: number } {
