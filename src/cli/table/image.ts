@@ -128,7 +128,7 @@ export const IMAGE_COMMANDS: readonly Command[] = [
     section: "Commands",
     flags: [
       { name: "input", short: "i", type: "string", description: "Read from this archive or OCI layout folder, instead of STDIN" },
-      PLATFORM,
+      { ...PLATFORM, hidden: true, description: "Not supported: all platforms of an archive are loaded" },
       { name: "quiet", short: "q", type: "bool", description: "Suppress the load output" },
     ],
     positional: { min: 0, max: 0 },

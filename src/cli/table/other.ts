@@ -58,7 +58,7 @@ export const OTHER_COMMANDS: readonly Command[] = [
     load: () => import("../commands/later.ts"),
   },
   {
-    paths: ["run"],
+    paths: ["run", "container run"],
     usage: "[OPTIONS] IMAGE [COMMAND] [ARG...]",
     description: "Create and run a new container from an image (not yet)",
     section: "Common Commands",

@@ -10,6 +10,7 @@ export const COMMANDS: readonly Command[] = [...BUILD_COMMANDS, ...IMAGE_COMMAND
 export const GROUPS: Readonly<Record<string, string>> = {
   builder: "Manage builds",
   buildx: "Manage builds (docker's other name for builder)",
+  container: "Manage containers",
   dockerfile: "Look into Dockerfiles",
   image: "Manage images",
   manifest: "Look into manifests",
