@@ -12,6 +12,11 @@ export async function run(call: Invocation): Promise<void> {
   const input = flags.string("input");
   if (input === undefined && isatty(0))
     throw new Failure("USAGE", "requested load from stdin, but stdin is empty: give -i FILE or pipe an archive");
+  if (flags.given("platform")) {
+    throw new Failure("UNSUPPORTED", "load takes every platform that an archive has", {
+      hint: "Choose the platform when you use the image: save, history and image inspect take --platform.",
+    });
+  }
   const bars = barsFor(call.env, flags.bool("quiet"));
   const task = createTask(bars.listener, call.signal);
   const { loadArchive } = await import("../../place/load.ts");

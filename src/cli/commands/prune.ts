@@ -12,8 +12,8 @@ const SURE = "Are you sure you want to continue?";
 /** `image prune`, `builder prune`, `system prune`: asks, removes, and says how much was won. */
 export async function run(call: Invocation): Promise<void> {
   const group = call.path.split(" ")[0] as string;
-  const all = call.flags.bool("all");
   const filters = call.flags.list("filter");
+  const all = call.flags.bool("all") || filters.some((one) => /^dangling=(?:false|0)$/i.test(one));
   for (const text of filters) {
     const { name, value } = readFilter(text);
     if (!["until", "label", "label!", "dangling"].includes(name)) throw invalidFilter(name);
@@ -64,10 +64,13 @@ async function pruneCache(call: Invocation, filters: readonly string[]): Promise
 /** Takes images out of the lists and says what docker would say of each. Damaged ones without a name go too. */
 async function removeImages(store: ContentStore, all: boolean, filters: readonly string[]): Promise<string[]> {
   const catalog: Catalog = await readCatalog(store);
-  const keep = imageFilter(filters, catalog);
+  const fits = imageFilter(
+    filters.filter((one) => readFilter(one).name !== "dangling"),
+    catalog,
+  );
   const lines: string[] = [];
   for (const image of catalog.images) {
-    if ((!all && image.names.length > 0) || !keep(image)) continue;
+    if ((!all && image.names.length > 0) || !fits(image)) continue;
     for (const { name } of image.names) if (await store.unname(name)) lines.push(`untagged: ${familiarName(name)}`);
     await store.forget(image.root.digest);
     lines.push(`deleted: ${image.id}`);
