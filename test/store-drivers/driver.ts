@@ -17,6 +17,8 @@ async function perform(operation: string, args: readonly string[]): Promise<unkn
       return operations.load(dir, a, b, Number(c));
     case "tag":
       return operations.tag(dir, a, b);
+    case "names":
+      return operations.names(dir);
     case "remove":
       return operations.remove(dir, a);
     case "prune":

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Descriptor } from "../../src/oci/descriptor.ts";
 import { type Digest, digestOf } from "../../src/oci/digest.ts";
-import { parseReference } from "../../src/oci/reference.ts";
+import { familiarName, parseReference } from "../../src/oci/reference.ts";
 import type { ContentStore } from "../../src/store/face.ts";
 import { resolveHeld } from "../../src/store/resolve-held.ts";
 import { openStore } from "../../src/store/store.ts";
@@ -68,6 +68,12 @@ export async function tag(dir: string, from: string, to: string): Promise<Digest
   if (root === undefined) throw new Error(`there is no ${from}`);
   await store.publish(parseReference(to), root, task);
   return root.digest;
+}
+
+/** Every name with the digest of its root. */
+export async function names(dir: string): Promise<Record<string, string>> {
+  await using store = await openStore(dir);
+  return Object.fromEntries((await store.names()).map(({ name, root }) => [familiarName(name).replace(":latest", ""), root.digest]));
 }
 
 export async function remove(dir: string, name: string): Promise<boolean> {
