@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { closeSync, readSync } from "node:fs";
+import { closeSync } from "node:fs";
+import { Failure } from "../kit/error.ts";
 import type { Digest } from "../oci/digest.ts";
-import { openHostFile, stillTheSame } from "../tree/content.ts";
+import { openHostFile, readExactly, stillTheSame } from "../tree/content.ts";
 import type { Entry, FileEntry, LayerAddress } from "../tree/entry.ts";
 import type { Tree } from "../tree/tree.ts";
 import type { Ledger } from "./ledger.ts";
@@ -32,10 +33,8 @@ export class HostDigests {
     if (entry.kind !== "file") return undefined;
     const { content } = entry;
     if (entry.digest !== undefined || content.in !== "host") return entry.digest;
-    const { folder, ledger } = this.#input;
-    if (folder === undefined || !content.path.startsWith(folder)) return undefined;
-    const path = content.path.slice(folder.length);
-    return this.#read.get(path) ?? ledger?.find(path, content.stamp)?.digest;
+    const path = this.#pathOf(content.path);
+    return path === undefined ? undefined : (this.#read.get(path) ?? this.#input.ledger?.find(path, content.stamp)?.digest);
   }
 
   /**
@@ -43,26 +42,27 @@ export class HostDigests {
    * was read.
    */
   learn(content: FileEntry["content"], digest: Digest, readAt: number, copy?: LayerAddress): boolean {
-    const { folder, ledger } = this.#input;
-    if (content.in !== "host" || folder === undefined || !content.path.startsWith(folder)) return false;
-    const path = content.path.slice(folder.length);
+    const path = content.in === "host" ? this.#pathOf(content.path) : undefined;
+    if (content.in !== "host" || path === undefined) return false;
     this.#read.set(path, digest);
-    ledger?.learn(path, content.stamp, digest, readAt, copy);
+    this.#input.ledger?.learn(path, content.stamp, digest, readAt, copy);
     return true;
   }
 
-  /** Reads a file for its digest alone. Throws CHANGED. */
-  hash(entry: FileEntry): Digest {
-    const { content } = entry;
+  /** Reads a file for its digest alone. Throws CHANGED, CONTEXT, STORAGE, INTERRUPTED. */
+  async hash(entry: FileEntry, signal: AbortSignal): Promise<Digest> {
+    const { content, size } = entry;
     if (content.in !== "host") throw new Error("internal: only host files are hashed by reading");
     const readAt = Date.now();
     const fd = openHostFile(content);
     try {
       const hash = createHash("sha256");
-      for (;;) {
-        const read = readSync(fd, CHUNK, 0, CHUNK.length, null);
-        if (read === 0) break;
-        hash.update(CHUNK.subarray(0, read));
+      for (let done = 0; done < size; ) {
+        const length = Math.min(CHUNK.length, size - done);
+        readExactly(fd, CHUNK, 0, length, done, content.path);
+        hash.update(CHUNK.subarray(0, length));
+        done += length;
+        if (done % TURN === 0) await turn(signal);
       }
       stillTheSame(fd, content);
       const digest = `sha256:${hash.digest("hex")}` as Digest;
@@ -72,6 +72,22 @@ export class HostDigests {
       closeSync(fd);
     }
   }
+
+  /** The path that a file of the host has in this input, if it lies there. */
+  #pathOf(file: string): string | undefined {
+    const { folder } = this.#input;
+    if (folder === undefined || !file.startsWith(folder) || file[folder.length] !== "/") return undefined;
+    return file.slice(folder.length);
+  }
 }
 
+/** Used between two turns of the loop only. */
 const CHUNK = Buffer.allocUnsafeSlow(256 << 10);
+/** Bytes read between two looks at whether the build was interrupted: a signal is heard only while nothing is read. */
+export const TURN = 64 << 20;
+
+/** Lets signals come in. Throws INTERRUPTED where one did. */
+export async function turn(signal: AbortSignal): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  if (signal.aborted) throw new Failure("INTERRUPTED", "interrupted while reading the context");
+}

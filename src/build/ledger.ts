@@ -1,3 +1,4 @@
+import { decodeName, encodeName } from "../kit/bytes.ts";
 import { type Digest, digestFromHex, digestOf, hexOf } from "../oci/digest.ts";
 import type { LayerAddress, Stamp } from "../tree/entry.ts";
 import type { KnownFile } from "../tree/host.ts";
@@ -44,6 +45,8 @@ export function openLedger(bytes: Uint8Array | undefined, isThere: (diffId: Dige
   const old = bytes === undefined ? undefined : parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
   const layers = (old?.layers ?? []).map((diffId) => (isThere(diffId) ? diffId : undefined));
   const learnt = new Map<string, Row>();
+  /** Which rows were asked for; those of files that are gone never are. */
+  const asked = new Uint8Array(old?.places.size ?? 0);
   const addressOf = (place: number): LayerAddress | undefined => {
     const diffId = place === NOWHERE ? undefined : layers[Math.floor(place / PLACES)];
     return diffId === undefined ? undefined : { diffId, offset: (place % PLACES) * 512 };
@@ -54,6 +57,7 @@ export function openLedger(bytes: Uint8Array | undefined, isThere: (diffId: Dige
       if (row) return sameStamp(row.stamp, stamp) ? { digest: row.digest } : undefined;
       const at = old?.places.get(path);
       if (old === undefined || at === undefined) return undefined;
+      asked[at] = 1;
       const { numbers } = old;
       const f = at * NUMBERS;
       if (numbers[f] !== stamp.size || numbers[f + 1] !== stamp.mtimeMs || numbers[f + 2] !== stamp.ctimeMs || numbers[f + 3] !== stamp.ino)
@@ -68,24 +72,42 @@ export function openLedger(bytes: Uint8Array | undefined, isThere: (diffId: Dige
     },
     encode() {
       if (learnt.size === 0) return undefined;
-      const oldCount = old?.places.size ?? 0;
-      const added = [...learnt.keys()].filter((path) => !old?.places.has(path));
-      const numbers = new Float64Array((oldCount + added.length) * NUMBERS);
-      const digests = Buffer.alloc((oldCount + added.length) * 32);
-      if (old) {
-        numbers.set(old.numbers);
-        old.digests.copy(digests);
+      const base = old && compacted(old, asked, learnt);
+      const baseCount = base?.places.size ?? 0;
+      const added = [...learnt.keys()].filter((path) => !base?.places.has(path));
+      const numbers = new Float64Array((baseCount + added.length) * NUMBERS);
+      const digests = Buffer.alloc((baseCount + added.length) * 32);
+      if (base) {
+        numbers.set(base.numbers);
+        base.digests.copy(digests);
       }
-      const table = [...(old?.layers ?? [])];
-      let next = oldCount;
+      const table = [...(base?.layers ?? [])];
+      let next = baseCount;
       for (const [path, { stamp, digest, copy }] of learnt) {
-        const at = old?.places.get(path) ?? next++;
+        const at = base?.places.get(path) ?? next++;
         numbers.set([stamp.size, stamp.mtimeMs, stamp.ctimeMs, stamp.ino, placeOf(copy, table)], at * NUMBERS);
         digests.write(hexOf(digest), at * 32, "hex");
       }
-      return encodeRows([...(old?.places.keys() ?? []), ...added], table, numbers, digests);
+      return encodeRows([...(base?.places.keys() ?? []), ...added], table, numbers, digests);
     },
   };
+}
+
+/**
+ * The rows without those of files that nobody asks for any more, once these are most of it: a folder where every build leaves files of
+ * new names would make it grow for ever. Builds that share a folder ask for different rows, so the measure is generous.
+ */
+function compacted(old: Parsed, asked: Uint8Array, learnt: ReadonlyMap<string, Row>): Parsed {
+  const wanted = asked.reduce((sum, one) => sum + one, 0);
+  if (old.places.size <= 10_000 + 5 * (wanted + learnt.size)) return old;
+  const rows = [...old.places].filter(([, at]) => asked[at] === 1);
+  const numbers = new Float64Array(rows.length * NUMBERS);
+  const digests = Buffer.alloc(rows.length * 32);
+  for (const [to, [, from]] of rows.entries()) {
+    numbers.set(old.numbers.subarray(from * NUMBERS, (from + 1) * NUMBERS), to * NUMBERS);
+    old.digests.copy(digests, to * 32, from * 32, (from + 1) * 32);
+  }
+  return { ...old, places: new Map(rows.map(([path], at) => [path, at])), numbers, digests };
 }
 
 /** The number of an address; a layer that is not in the table is added, until the table is full. */
@@ -114,7 +136,7 @@ function parse(bytes: Buffer): Parsed | undefined {
   const layerCount = bytes.readUInt32LE(56);
   const rowsAt = layersAt + layerCount * 32;
   if (bytes.length !== rowsAt + count * ROW) return undefined;
-  const names = bytes.toString("utf8", HEAD, layersAt).split("\0");
+  const names = decodeName(bytes.subarray(HEAD, layersAt)).split("\0");
   const places = new Map<string, number>();
   for (let at = 0; at < count; at++) places.set(names[at] as string, at);
   if (places.size !== count) return undefined;
@@ -126,7 +148,7 @@ function parse(bytes: Buffer): Parsed | undefined {
 }
 
 function encodeRows(paths: readonly string[], layers: readonly Digest[], numbers: Float64Array, digests: Buffer): Uint8Array {
-  const names = Buffer.from(`${paths.join("\0")}\0`, "utf8");
+  const names = encodeName(`${paths.join("\0")}\0`);
   const layersAt = HEAD + Math.ceil(names.length / 8) * 8;
   const rowsAt = layersAt + layers.length * 32;
   const out = Buffer.alloc(rowsAt + paths.length * ROW);

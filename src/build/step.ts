@@ -64,7 +64,7 @@ export async function solveStep(step: Step, below: Built, useCache: boolean, sho
   }
 
   const readAt = Date.now();
-  const sealed = await seal(draft, shop.files, shop.store.writer(), task);
+  const sealed = await sealedFrom(draft, shop);
   const truthful = learn(draft, sealed, prepared, readAt);
   await shop.shelf.add(sealed.layer, sealed.draft);
   const newest = newestOf(draft);
@@ -77,6 +77,27 @@ export async function solveStep(step: Step, below: Built, useCache: boolean, sho
   for (const key of [quickOf(selections), sealedExact]) if (key) shop.remember({ key, layer, value: { newest } satisfies Remembered });
   shop.remember({ key: definition });
   return finish(built, false, sealedExact);
+}
+
+/**
+ * Seals a draft. Copies of host files in an earlier layer are a shorter way to the same bytes: where that layer is damaged, the
+ * files themselves are read.
+ */
+async function sealedFrom(draft: Draft, { files, store, task }: Workshop): Promise<Sealed> {
+  try {
+    return await seal(draft, files, store.writer(), task);
+  } catch (error) {
+    const plain = draft.map(withoutCopy);
+    const damaged = error instanceof Failure && (error.code === "DIGEST" || error.code === "NOT_FOUND");
+    if (!damaged || plain.every((entry, at) => entry === draft[at])) throw error;
+    return await seal(plain, files, store.writer(), task);
+  }
+}
+
+function withoutCopy(entry: Entry): Entry {
+  if (entry.kind !== "file" || entry.content.in !== "host" || entry.content.copy === undefined) return entry;
+  const { copy: _, ...content } = entry.content;
+  return { ...entry, content };
 }
 
 /** All digests, or undefined if one is not known. */

@@ -4,7 +4,7 @@ import { printable } from "../../kit/printable.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { toPath } from "../../tree/path.ts";
 import type { FileAction } from "../graph.ts";
-import { HostDigests, type OpenInput } from "../input.ts";
+import { HostDigests, type OpenInput, TURN, turn } from "../input.ts";
 import { keyOf, selectionDigest } from "../key.ts";
 import type { Workshop } from "../workshop.ts";
 import { fetched } from "./fetched.ts";
@@ -80,8 +80,19 @@ function chosen(action: FileAction & { do: "copy" }, input: OpenInput, shop: Wor
     },
     async hashed() {
       const all = await look();
+      const { signal } = shop.task;
+      let read = 0;
       for (const pick of all) {
-        for (const entry of [pick.top, ...pick.below]) if (entry.kind === "file" && digests.find(entry) === undefined) digests.hash(entry);
+        for (const entry of [pick.top, ...pick.below]) {
+          if (entry.kind !== "file" || digests.find(entry) !== undefined) continue;
+          await digests.hash(entry, signal);
+          // Opening a file takes as long as reading some of it.
+          read += entry.size + (32 << 10);
+          if (read > TURN) {
+            read = 0;
+            await turn(signal);
+          }
+        }
       }
       return selectionDigest(all, find) as Digest;
     },
