@@ -1,4 +1,4 @@
-import { closeSync, openSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { decompress } from "../format/decompress.ts";
 import { decodeIndex, encodeIndex } from "../image/index.ts";
 import { indexLayer } from "../image/index-layer.ts";
@@ -83,7 +83,8 @@ async function indexOf(store: ContentStore, layer: Layer, task: Task): Promise<D
 
 /** Opens the layer's plain tar; a compressed layer is unpacked into a blob of the store first, once. */
 async function plainTar(store: ContentStore, diffId: Digest, layer: Layer | undefined): Promise<number> {
-  if (store.sizeOf(diffId) === undefined) {
+  // has() and not sizeOf(): from here on the blob is in use, and a prune beside spares it.
+  if (!(await store.has(diffId))) {
     const blob = layer?.blob ?? store.blobOf(diffId);
     if (!blob || layerCompression(blob.mediaType) === undefined) throw new Failure("NOT_FOUND", `layer ${diffId} is not in the store`);
     await using source = await store.open(blob);
@@ -103,5 +104,5 @@ async function plainTar(store: ContentStore, diffId: Digest, layer: Layer | unde
       throw error;
     }
   }
-  return openSync(store.pathOf(diffId), "r");
+  return store.openFile(diffId);
 }

@@ -1,4 +1,4 @@
-import { closeSync, createReadStream, openSync, statSync } from "node:fs";
+import { closeSync, createReadStream, statSync } from "node:fs";
 import { decompress } from "../format/decompress.ts";
 import { decodeIndex, encodeIndex } from "../image/index.ts";
 import { indexLayer } from "../image/index-layer.ts";
@@ -42,7 +42,7 @@ export async function openTar(
       tree: async () => tree,
       async read(entry) {
         if (entry.content.in !== "layer") throw new Error("internal: an archive's file lies in its archive");
-        const fd = openSync(store.pathOf(entry.content.diffId), "r");
+        const fd = store.openFile(entry.content.diffId);
         try {
           const out = Buffer.allocUnsafe(entry.size);
           readExactly(fd, out, 0, entry.size, entry.content.offset, entry.path);
