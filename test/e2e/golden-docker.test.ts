@@ -6,21 +6,21 @@ import { buildWithDocker, dockerCommand, dockerVersion, tooOld, unfit, usesConta
 import { buildWithNought, noughtCommand } from "../golden/nought.ts";
 
 const docker = dockerCommand();
-const version = docker && dockerVersion(docker);
+const version = docker && (await dockerVersion(docker));
 
 const why = docker && version ? tooOld(version) : "no docker answers (PATH, or NOUGHT_DOCKER with the command)";
 
 if (!docker || !version || why !== undefined) {
   test("golden builds against a live docker", { skip: why });
 } else {
-  const containerd = usesContainerd(docker);
+  const containerd = await usesContainerd(docker);
   const command = await noughtCommand();
   describe(`golden builds against docker ${version}`, { concurrency: 2 }, () => {
     for (const one of allCases()) {
       const not = unfit(one, containerd);
       test(`golden live: ${one.name}`, { skip: not === undefined ? false : `this docker cannot answer: ${not}` }, async () => {
-        const nought = buildWithNought(one, command);
-        check(one, buildWithDocker(one, docker, version), await nought);
+        const [theirs, ours] = await Promise.all([buildWithDocker(one, docker, version), buildWithNought(one, command)]);
+        check(one, theirs, ours);
       });
     }
   });

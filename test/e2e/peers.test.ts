@@ -8,7 +8,8 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { after, before, describe, type TestContext, test } from "node:test";
 import { dockerCommand, dockerVersion } from "../golden/docker.ts";
-import { noughtCommand, type Ran, run } from "../golden/nought.ts";
+import { noughtCommand } from "../golden/nought.ts";
+import { type Ran, run } from "../golden/run.ts";
 
 const root = join(import.meta.dirname, "../..");
 const dir = mkdtempSync(join(tmpdir(), "nought-peers-"));
@@ -107,7 +108,7 @@ describe("podman", async () => {
 
 describe("docker", async () => {
   const docker = dockerCommand();
-  const version = docker && dockerVersion(docker);
+  const version = docker && (await dockerVersion(docker));
   const missing = version ? false : "no docker answers (PATH, or NOUGHT_DOCKER with the command)";
   test("docker loads and runs the archive", { skip: missing || (canRun ?? false) }, async (t) => {
     const command = docker as string[];

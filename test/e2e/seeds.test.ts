@@ -8,7 +8,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { readImage } from "../golden/image.ts";
-import { noughtCommand, run } from "../golden/nought.ts";
+import { noughtCommand } from "../golden/nought.ts";
+import { run } from "../golden/run.ts";
 
 const root = join(import.meta.dirname, "../..");
 const seeds = join(root, "testdata/seeds");

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { archive, makeTree, type Node } from "./context.ts";
 import type { Picture } from "./image.ts";
+import { serve } from "./server.ts";
 
 export const GOLDEN = join(import.meta.dirname, "../../testdata/golden");
 
@@ -21,6 +22,8 @@ export interface Args {
   readonly says?: readonly string[];
   /** What docker must be for its answer to count: "containerd" (image store; the classic one ignores --link), "--parents" (frontend 1.20), "xz" (an xz program). */
   readonly needs?: "containerd" | "--parents" | "xz";
+  /** The folder "served" of tree.json is on the web while the build runs; the build argument URL is its address. */
+  readonly serve?: true;
   /** Environment of the builder. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -64,14 +67,16 @@ export interface Prepared {
   readonly input?: Buffer;
   /** The last words of the command line. */
   readonly words: readonly string[];
-  remove(): void;
+  /** Address of the web server, where the case has one. */
+  readonly url?: string;
+  remove(): Promise<void>;
 }
 
 /**
  * Makes a case's folders under the temporary folder. With `unique` the folders of the contexts get names of their own: BuildKit
  * takes a file over from an earlier context of the same name if size and time agree, whatever it holds.
  */
-export function prepare(one: Case, unique = false): Prepared {
+export async function prepare(one: Case, unique = false): Promise<Prepared> {
   const dir = mkdtempSync(join(tmpdir(), "nought-golden-"));
   const own = join(one.dir, "tree.json");
   const tree = JSON.parse(readFileSync(existsSync(own) ? own : join(GOLDEN, "tree.json"), "utf8"));
@@ -89,10 +94,14 @@ export function prepare(one: Case, unique = false): Prepared {
   for (const file of readdirSync(one.dir)) {
     if (file.endsWith("Dockerfile") || file.endsWith("dockerignore")) cpSync(join(one.dir, file), join(context, file));
   }
-  const remove = () => rmSync(dir, { recursive: true, force: true });
-  const flags = (one.args.flags ?? []).map(place);
+  const served = one.args.serve ? await serve(join(dir, `served${suffix}`)) : undefined;
+  const remove = async () => {
+    await served?.close();
+    rmSync(dir, { recursive: true, force: true });
+  };
+  const flags = [...(one.args.flags ?? []).map(place), ...(served ? ["--build-arg", `URL=${served.url}`] : [])];
   const before = (one.args.before ?? []).map(({ file, tag, flags: more = [] }) => ["-t", tag, "-f", join(context, file), ...more, context]);
-  const made = { dir, before, remove };
+  const made = { dir, before, remove, ...(served ? { url: served.url } : {}) };
   if (one.args.context === "-") return { ...made, input: dockerfile, words: [...flags, "-"] };
   if (one.args.context === "-tar") {
     const file: Node = { path: "Dockerfile", base64: dockerfile.toString("base64") };

@@ -1,10 +1,12 @@
 /** Builds a golden case with a real docker and reads what came out. */
-import { spawnSync } from "node:child_process";
-import { accessSync, constants, mkdirSync, rmSync } from "node:fs";
+import { accessSync, constants, mkdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import type { Case, Expected } from "./case.ts";
-import { prepare } from "./case.ts";
+import { type Case, type Expected, prepare } from "./case.ts";
 import { type Picture, readImage } from "./image.ts";
+import { run } from "./run.ts";
+import { withoutPort } from "./server.ts";
+
+type How = Parameters<typeof run>[2];
 
 /** The command that starts docker: NOUGHT_DOCKER split at blanks, else `docker` of PATH, else nothing. */
 export function dockerCommand(): readonly string[] | undefined {
@@ -19,22 +21,9 @@ export function dockerCommand(): readonly string[] | undefined {
   return undefined;
 }
 
-function run(command: readonly string[], args: readonly string[], cwd: string, env: NodeJS.ProcessEnv, input?: Buffer) {
-  const [program = "docker", ...first] = command;
-  const done = spawnSync(program, [...first, ...args], {
-    cwd,
-    env,
-    ...(input ? { input } : { stdio: ["ignore", "pipe", "pipe"] }),
-    encoding: "utf8",
-    maxBuffer: 64 << 20,
-  });
-  if (done.error) throw done.error;
-  return { status: done.status ?? 1, stdout: done.stdout, stderr: done.stderr };
-}
-
 /** Version of the daemon, undefined where none answers. */
-export function dockerVersion(command: readonly string[]): string | undefined {
-  const { status, stdout } = run(command, ["version", "--format", "{{.Server.Version}}"], "/", process.env);
+export async function dockerVersion(command: readonly string[]): Promise<string | undefined> {
+  const { status, stdout } = await run(command, ["version", "--format", "{{.Server.Version}}"], { cwd: "/", env: process.env });
   return status === 0 ? (stdout.trim().split("+")[0] as string) : undefined;
 }
 
@@ -44,8 +33,9 @@ export function tooOld(version: string): string | undefined {
 }
 
 /** Whether the daemon keeps images in containerd's store. */
-export function usesContainerd(command: readonly string[]): boolean {
-  return run(command, ["info", "--format", "{{.DriverStatus}}"], "/", process.env).stdout.includes("io.containerd");
+export async function usesContainerd(command: readonly string[]): Promise<boolean> {
+  const { stdout } = await run(command, ["info", "--format", "{{.DriverStatus}}"], { cwd: "/", env: process.env });
+  return stdout.includes("io.containerd");
 }
 
 /** Why this docker cannot answer for a case, undefined where it can. */
@@ -69,10 +59,11 @@ function essence(stderr: string): string {
 }
 
 /** `docker save` refuses an image that has no layer: what `inspect` and `history` know of it. */
-function imageWithoutLayers(command: readonly string[], tag: string, cwd: string, env: NodeJS.ProcessEnv): Picture | undefined {
-  const [facts] = JSON.parse(run(command, ["image", "inspect", tag], cwd, env).stdout);
+async function imageWithoutLayers(command: readonly string[], tag: string, how: How): Promise<Picture | undefined> {
+  const [facts] = JSON.parse((await run(command, ["image", "inspect", tag], how)).stdout);
   if ((facts.RootFS.Layers ?? []).length > 0) return undefined;
-  const lines = run(command, ["history", "--no-trunc", "--format", "{{json .}}", tag], cwd, env).stdout.split("\n").filter(Boolean);
+  const told = await run(command, ["history", "--no-trunc", "--format", "{{json .}}", tag], how);
+  const lines = told.stdout.split("\n").filter(Boolean);
   const config = Object.fromEntries(Object.entries(facts.Config).filter(([, value]) => value !== null && value !== "" && value !== false));
   return {
     tree: {},
@@ -85,31 +76,34 @@ function imageWithoutLayers(command: readonly string[], tag: string, cwd: string
 }
 
 /** Builds with docker and reads the image, or docker's error. Names of images made are removed again. */
-export function buildWithDocker(one: Case, command: readonly string[], version: string): Expected {
-  const made = prepare(one, true);
+export async function buildWithDocker(one: Case, command: readonly string[], version: string): Promise<Expected> {
+  const made = await prepare(one, true);
   const tags: string[] = [];
   const env = { ...process.env, BUILDKIT_PROGRESS: "plain", DOCKER_BUILDKIT: "1", SOURCE_DATE_EPOCH: undefined, ...one.args.env };
+  const how = { cwd: made.dir, env };
   try {
     for (const [k, words] of made.before.entries()) {
-      const done = run(command, ["build", "--no-cache", ...words], made.dir, env);
+      const done = await run(command, ["build", "--no-cache", ...words], how);
       if (done.status !== 0) throw new Error(`${one.name}: ${done.stderr}`);
       tags.push(one.args.before?.[k]?.tag as string);
     }
     const tag = `nought-golden/${one.name}`;
-    const done = run(command, ["build", "--no-cache", "-t", tag, ...made.words], made.dir, env, made.input);
-    if (done.status !== 0) return { docker: version, error: essence(done.stderr) };
+    const done = await run(command, ["build", "--no-cache", "-t", tag, ...made.words], {
+      ...how,
+      ...(made.input ? { input: made.input } : {}),
+    });
+    if (done.status !== 0) return withoutPort({ docker: version, error: essence(done.stderr) }, made.url);
     tags.push(tag);
-    mkdirSync(join(made.dir, "image"));
-    const saved = run(command, ["save", tag, "-o", join(made.dir, "image.tar")], made.dir, env);
-    const bare = saved.stderr.includes("empty export") ? imageWithoutLayers(command, tag, made.dir, env) : undefined;
+    const saved = await run(command, ["save", tag, "-o", join(made.dir, "image.tar")], how);
+    const bare = saved.stderr.includes("empty export") ? await imageWithoutLayers(command, tag, how) : undefined;
     if (bare) return { docker: version, ...bare };
     if (saved.status !== 0) throw new Error(`${one.name}: save: ${saved.stderr}`);
-    const unpacked = spawnSync("tar", ["-xf", join(made.dir, "image.tar"), "-C", join(made.dir, "image")]);
-    if (unpacked.status !== 0) throw new Error(String(unpacked.stderr));
-    return { docker: version, ...readImage(join(made.dir, "image")) };
+    mkdirSync(join(made.dir, "image"));
+    const unpacked = await run(["tar"], ["-xf", "image.tar", "-C", "image"], how);
+    if (unpacked.status !== 0) throw new Error(unpacked.stderr);
+    return withoutPort({ docker: version, ...readImage(join(made.dir, "image")) }, made.url);
   } finally {
-    if (tags.length > 0) run(command, ["rmi", "-f", ...tags], made.dir, env);
-    rmSync(join(made.dir, "image"), { recursive: true, force: true });
-    made.remove();
+    if (tags.length > 0) await run(command, ["rmi", "-f", ...tags], how);
+    await made.remove();
   }
 }

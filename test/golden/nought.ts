@@ -1,9 +1,10 @@
 /** Builds a golden case with nought's own command line, bundled from the sources as they are now. */
-import { execFile } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type Case, type Expected, prepare } from "./case.ts";
 import { readImage } from "./image.ts";
+import { run } from "./run.ts";
+import { withoutPort } from "./server.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 
@@ -32,34 +33,9 @@ export async function noughtCommand(): Promise<readonly string[]> {
   return [process.execPath, outfile];
 }
 
-export interface Ran {
-  readonly status: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs a command to its end. */
-export function run(
-  command: readonly string[],
-  args: readonly string[],
-  how: { readonly cwd: string; readonly env: NodeJS.ProcessEnv; readonly input?: Buffer },
-): Promise<Ran> {
-  const [program = "", ...first] = command;
-  return new Promise((resolve) => {
-    const child = execFile(
-      program,
-      [...first, ...args],
-      { cwd: how.cwd, env: how.env, encoding: "utf8", maxBuffer: 64 << 20 },
-      (error, stdout, stderr) => resolve({ status: error ? Number(error.code ?? 1) || 1 : 0, stdout, stderr }),
-    );
-    child.stdin?.on("error", () => {});
-    child.stdin?.end(how.input);
-  });
-}
-
 /** Builds with nought into a store of its own and reads the image, or nought's words. */
 export async function buildWithNought(one: Case, command: readonly string[]): Promise<Expected> {
-  const made = prepare(one);
+  const made = await prepare(one);
   const env = { ...process.env, NOUGHT_STORE: join(made.dir, "store"), SOURCE_DATE_EPOCH: undefined, NO_COLOR: "1", ...one.args.env };
   try {
     for (const words of made.before) {
@@ -70,9 +46,9 @@ export async function buildWithNought(one: Case, command: readonly string[]): Pr
     const how = { cwd: made.dir, env, ...(made.input ? { input: made.input } : {}) };
     mkdirSync(join(made.dir, "store"), { recursive: true });
     const done = await run(command, ["build", ...output, ...made.words], how);
-    if (done.status !== 0) return { docker: "", error: done.stderr.trim() || `exit ${done.status}` };
-    return { docker: "", ...readImage(join(made.dir, "image")) };
+    if (done.status !== 0) return withoutPort({ docker: "", error: done.stderr.trim() || `exit ${done.status}` }, made.url);
+    return withoutPort({ docker: "", ...readImage(join(made.dir, "image")) }, made.url);
   } finally {
-    made.remove();
+    await made.remove();
   }
 }

@@ -6,12 +6,12 @@ import { allCases, expectedOf, isFailure, writeExpected } from "./case.ts";
 import { buildWithDocker, dockerCommand, dockerVersion, unfit, usesContainerd } from "./docker.ts";
 
 const command = dockerCommand();
-const version = command && dockerVersion(command);
+const version = command && (await dockerVersion(command));
 if (!command || !version) {
   console.error("record: no docker answers; put it on PATH or name the command in NOUGHT_DOCKER");
   process.exit(1);
 }
-const containerd = usesContainerd(command);
+const containerd = await usesContainerd(command);
 const words = process.argv.slice(2);
 let wrong = 0;
 for (const one of allCases()) {
@@ -22,7 +22,7 @@ for (const one of allCases()) {
     continue;
   }
   try {
-    const got = buildWithDocker(one, command, version);
+    const got = await buildWithDocker(one, command, version);
     const failed = isFailure(got) ? got.error : undefined;
     const fails = one.args.fails;
     if (failed !== undefined && !fails) throw new Error(`docker fails: ${failed}`);
