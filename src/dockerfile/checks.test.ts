@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { cpuNow } from "../../test/cpu-now.ts";
 import { Failure } from "../kit/error.ts";
 import { parsePlatform } from "../oci/platform.ts";
 import type { BaseFacts } from "./check-walk.ts";
@@ -170,10 +171,10 @@ test("P04: checks of 100,000 instructions full of mistakes neither throw nor tak
     `ENV K${at} $x\nCMD a\nWORKDIR r\nEXPOSE $p/TCP\nARG B${at}=\${c:?no}\nARG C${at}\nCOPY "$a /x$y\n# z\n`;
   const text = `FROM scratch AS A\n${Array.from({ length: 12_500 }, (_, at) => part(at)).join("")}`;
   const parsed = program(text);
-  const start = performance.now();
+  const start = cpuNow();
   const findings = runChecks(parsed, { targetPlatform: amd64, buildPlatform: amd64, allStages: true });
   assert.ok(findings.length > 50_000, String(findings.length));
-  assert.ok(performance.now() - start < 4000, `${performance.now() - start} ms`);
+  assert.ok(cpuNow() - start < 4000, `${cpuNow() - start} ms`);
 });
 
 test("CopyIgnoredFile is silent about the context where only dotfiles are excluded, and speaks where all is", () => {

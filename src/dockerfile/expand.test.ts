@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
+import { cpuNow } from "../../test/cpu-now.ts";
 import { Failure } from "../kit/error.ts";
 import { LIMITS } from "../kit/limit.ts";
 import { type ExpandOptions, expandHeredoc, expandWord, expandWords } from "./expand.ts";
@@ -102,7 +103,7 @@ test("P11: nesting has a limit, escapes have none", () => {
 test("P12: patterns take linear time", () => {
   const long = "a".repeat(65_536);
   const value = (): string => long;
-  const start = performance.now();
+  const start = cpuNow();
   for (const stars of [10, 1000, 30_000]) {
     const pattern = "*a".repeat(stars);
     assert.equal(expandWord(`\${x##${pattern}*b}`, value).value, long);
@@ -112,7 +113,7 @@ test("P12: patterns take linear time", () => {
   }
   assert.equal(expandWord("${x//a/}", value).value, "");
   assert.equal(expandWord("${x//?*/b}", value).value, "b");
-  assert.ok(performance.now() - start < 3000, `${performance.now() - start} ms`);
+  assert.ok(cpuNow() - start < 3000, `${cpuNow() - start} ms`);
 });
 
 test("P12: a pattern that cannot be matched in linear time is refused", () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { cpuNow } from "../../test/cpu-now.ts";
 import { LIMITS } from "../kit/limit.ts";
 import { encodeJson, type JsonValue, parseJson } from "./json.ts";
 
@@ -80,10 +81,10 @@ test("M07: nesting is bounded, and deep documents end at once", () => {
 
 test("M07: documents of many megabytes are read in well under a second", () => {
   const list = JSON.stringify(Array.from({ length: 60_000 }, (_, at) => ({ digest: `sha256:${at}`, size: at, note: "some \\n text" })));
-  const before = performance.now();
+  const before = cpuNow();
   parse(list);
   refused(`"${"x".repeat(4 << 20)}`, /too early/);
-  assert.ok(performance.now() - before < 1_500);
+  assert.ok(cpuNow() - before < 1_500);
 });
 
 test("__proto__ and constructor are keys like any other", () => {

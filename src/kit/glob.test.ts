@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { cpuNow } from "../../test/cpu-now.ts";
 import { Failure } from "./error.ts";
 import { checkGlob, compileGlob, hasGlob, matchGlob } from "./glob.ts";
 
@@ -69,9 +70,9 @@ test("hasGlob sees what needs matching", () => {
 
 test("many stars take no exponential time", () => {
   const matches = compileGlob(`${"*a".repeat(500)}b`);
-  const start = performance.now();
+  const start = cpuNow();
   assert.equal(matches("a".repeat(4096)), false);
-  assert.ok(performance.now() - start < 1000);
+  assert.ok(cpuNow() - start < 1000);
 });
 
 test("a name escaped character by character matches itself and nothing longer", () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { cpuNow } from "../../test/cpu-now.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Draft, Entry } from "./entry.ts";
 import { mergeTree, stack } from "./merge.ts";
@@ -224,9 +225,9 @@ test("random layers: stacked one by one, merged at once, and a plain model agree
 test("one entry on 300,000 does not copy them", () => {
   const many = Array.from({ length: 300_000 }, (_, at) => file(`/big/${String(at).padStart(6, "0")}`));
   let tree = mergeTree([[dir("/big"), ...many]]);
-  const before = performance.now();
+  const before = cpuNow();
   for (let at = 0; at < 1_000; at++) tree = stack(tree, draft(file(`/big/new-${at}`)));
-  assert.ok(performance.now() - before < 3_000, "a thousand times");
+  assert.ok(cpuNow() - before < 3_000, "a thousand times");
   assert.equal(tree.size, 301_001);
 });
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { cpuNow } from "../../test/cpu-now.ts";
 import { decodeName, encodeName } from "../kit/bytes.ts";
 import { compareByPath, isSortedByPath, sortByPath } from "./order.ts";
 
@@ -49,8 +50,8 @@ test("sorting 50,000 shuffled paths is quick, and sorted ones are seen at once",
   const entries = Array.from({ length: 50_000 }, (_, at) => ({
     path: `/usr/share/data/${(at * 7919) % 100}/file-${(at * 104_729) % 50_000}`,
   }));
-  const before = performance.now();
+  const before = cpuNow();
   sortByPath(entries);
   assert.ok(isSortedByPath(entries) || new Set(entries.map((one) => one.path)).size < entries.length);
-  assert.ok(performance.now() - before < 2_000);
+  assert.ok(cpuNow() - before < 2_000);
 });
