@@ -1,9 +1,9 @@
 import type { Assembled } from "../image/assemble.ts";
 import { Failure } from "../kit/error.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
-import { formatReference, withDefaultTag } from "../oci/reference.ts";
+import { formatReference, type Reference, withDefaultTag } from "../oci/reference.ts";
 import type { ContentStore } from "../store/face.ts";
-import { nameImage } from "../store/name-image.ts";
+import { nameImage, nameOwner } from "../store/name-image.ts";
 import type { Task } from "../task/task.ts";
 import type { Built } from "./built.ts";
 import type { BuildRequest, OutputRequest } from "./request.ts";
@@ -69,6 +69,11 @@ async function one(
     await writeOutput(into, async (sink) => exportTar(await built.tree(), (diffId) => shelf.file(diffId), sink, task));
     return;
   }
+  if (output.type === "image" && output.compression === undefined && (await standsAlready(names, assembled, store, task))) {
+    task.emit({ type: "status", id: EXPORT.image, text: `writing image ${assembled.image.configDescriptor.digest}` });
+    for (const name of names) task.emit({ type: "status", id: EXPORT.image, text: `naming to ${formatReference(name)}` });
+    return;
+  }
   await store.putMany([assembled.configBytes, assembled.manifestBytes]);
   const root = await represented(output, assembled, { store, shelf, task });
   if (output.type === "image") {
@@ -91,6 +96,14 @@ async function one(
   }
   const { saveArchive } = await import("../place/save.ts");
   await saveArchive(store, [{ root, names }], into, { format: output.type }, task);
+}
+
+/** Whether every name points to this very image and all of it is there: then an unchanged build has nothing to write. */
+async function standsAlready(names: readonly Reference[], { image }: Assembled, store: ContentStore, task: Task): Promise<boolean> {
+  const parts = [image.descriptor, image.configDescriptor, ...image.layers.map((layer) => layer.blob)];
+  if (names.length === 0 || parts.some((part) => store.sizeOf(part.digest) !== part.size)) return false;
+  for (const name of names) if ((await nameOwner(store, name, task))?.digest !== image.descriptor.digest) return false;
+  return true;
 }
 
 /** The manifest with layers in the compression asked for; the store's own form where none is. */

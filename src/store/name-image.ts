@@ -6,7 +6,7 @@ import type { ContentStore } from "./face.ts";
 
 /** Gives an image a name. The image that had the name until now stays listed, as docker's `<none>`, when it has no other. */
 export async function nameImage(store: ContentStore, name: Reference, root: Descriptor, task: Task): Promise<void> {
-  const before = await owner(store, name, task);
+  const before = await nameOwner(store, name, task);
   if (before && before.digest !== root.digest) await keepIfWhole(store, before);
   await store.publish(name, root, task);
 }
@@ -20,8 +20,8 @@ async function keepIfWhole(store: ContentStore, root: Descriptor): Promise<void>
   }
 }
 
-/** A name whose record is damaged belongs to nobody: it can be set anew. */
-async function owner(store: ContentStore, name: Reference, task: Task): Promise<Descriptor | undefined> {
+/** What a name points to. A name whose record is damaged belongs to nobody: it can be set anew. */
+export async function nameOwner(store: ContentStore, name: Reference, task: Task): Promise<Descriptor | undefined> {
   try {
     return await store.resolve(name, task);
   } catch (error) {
