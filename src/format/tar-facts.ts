@@ -49,6 +49,7 @@ export function memberOf(
   if (uid > MAX_ID || gid > MAX_ID) return "the owner's number is out of range";
 
   const device = type === "char" || type === "block";
+  if (device && (header.major === undefined || header.minor === undefined)) return "a device without a number";
   const major = device ? (header.major ?? 0) : 0;
   const minor = device ? (header.minor ?? 0) : 0;
   if (major > MAX_MAJOR || minor > MAX_MINOR) return "the device number is out of range";

@@ -28,8 +28,9 @@ export interface TarHeader {
  * else, which ends after the link name). POSIX pax, "ustar Interchange Format". `at` is where it begins. The checksum is not looked at, see checkSum.
  */
 export function parseHeader(bytes: Buffer, at: number): TarHeader {
-  const magic = bytes.readUInt32BE(at + 257) === 0x75737461 && bytes[at + 261] === 0x72;
-  const posix = magic && bytes[at + 262] === 0;
+  const named = bytes.readUInt32BE(at + 257) === 0x75737461 && bytes[at + 261] === 0x72;
+  const posix = named && bytes[at + 262] === 0;
+  const magic = posix || (named && bytes[at + 262] === 0x20 && bytes[at + 263] === 0x20 && bytes[at + 264] === 0);
   const prefix = posix && bytes[at + 345] !== 0 ? text(bytes, at + 345, 155) : "";
   const name = text(bytes, at, 100);
   return {

@@ -218,6 +218,15 @@ test("T20: types that we do not know are refused, never taken for files", () => 
   for (const flag of ["8", "9", "A", "D", "M", "N", "V", "X", "Z", "\x7f"]) refused(tar({ flag }), /member type .* is not supported/);
 });
 
+test("T20: a header of no known form is refused", () => {
+  const odd = member({ name: "a" });
+  odd[262] = 0x43;
+  let sum = 8 * 32;
+  for (let at = 0; at < 512; at++) if (at < 148 || at >= 156) sum += odd[at] as number;
+  odd.write(sum.toString(8).padStart(6, "0"), 148);
+  refused(tar(odd), /neither ustar nor GNU nor V7/);
+});
+
 test("T20 ✚: V7 archives, with a slash for directories", () => {
   const entries = read(tar({ name: "old/", flag: "\0", magic: "v7" }, { name: "old/f", flag: "\0", magic: "v7", body: "x" }));
   assert.deepEqual(
@@ -230,6 +239,7 @@ test("T08: device numbers out of range, and content where there can be none, are
   refused(tar({ flag: "3", major: 4_096 }), /device number is out of range/);
   refused(tar({ flag: "4", minor: 1_048_576 }), /device number is out of range/);
   refused(tar({ flag: "3", major: "garbage" }), /device number is not a number/);
+  refused(tar({ flag: "3", major: "        " }), /a device without a number/);
   for (const flag of ["2", "3", "4", "5", "6"]) refused(tar({ flag, body: "x", link: "y" }), /with 1 bytes of content/);
   assert.equal(first(tar({ flag: "1", size: 5, link: "y" })).size, 0, "a hard link may repeat the size of its file");
 });
