@@ -75,7 +75,7 @@ export async function planFiles(state: StageState, command: FilesCommand): Promi
     ...command.contents.map(({ path }) => `<<${path}`),
     dest,
   ].join(" ");
-  state.step(shown(command), `${said} # buildkit`, { kind: "files", actions }, command);
+  state.step(shown(command, state), `${said} # buildkit`, { kind: "files", actions }, command);
 }
 
 /** WORKDIR: the directory is made by whoever USER is, with all its parents. */
@@ -95,7 +95,7 @@ export function planWorkdir(state: StageState, command: Command & { readonly kin
     state.configure(text, {});
     return;
   }
-  state.step(shown(command), text, { kind: "files", actions: [{ do: "mkdir", path, user: state.config.User ?? "" }] }, command);
+  state.step(shown(command, state), text, { kind: "files", actions: [{ do: "mkdir", path, user: state.config.User ?? "" }] }, command);
 }
 
 /** Absolute, with a slash at the end where the word says that it is a directory. */
@@ -119,15 +119,19 @@ function remoteAction(
   return undefined;
 }
 
-/** An instruction as progress shows it: one line, user names and passwords of URLs taken out. */
-export function shown(command: Command): string {
+/** An instruction as progress shows it: one line, user names and passwords of URLs taken out; with `state`, variables worked out. */
+export function shown(command: Command, state?: StageState): string {
   const text = command.instruction.original.replace(/\s+/g, " ").trim();
   const rest = text.slice(command.instruction.keyword.length);
-  return (
-    command.instruction.name.toUpperCase() +
-    rest
-      .split(" ")
-      .map((word) => (word.includes("://") ? redactUrl(word) : word))
-      .join(" ")
-  );
+  const words = (state ? expanded(rest, state) : rest).split(" ");
+  return command.instruction.name.toUpperCase() + words.map((word) => (word.includes("://") ? redactUrl(word) : word)).join(" ");
+}
+
+/** A label is no place to fail: what does not expand is shown as it was written, as docker does. */
+function expanded(text: string, state: StageState): string {
+  try {
+    return state.expand(text);
+  } catch {
+    return text;
+  }
 }
