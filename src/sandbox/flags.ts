@@ -38,6 +38,7 @@ export const FSOPEN_CLOEXEC = 1;
 export const FSMOUNT_CLOEXEC = 1;
 export const FSCONFIG = { FLAG: 0, STRING: 1, CREATE: 6 } as const;
 export const MOVE_MOUNT_F_EMPTY_PATH = 4;
+export const MOVE_MOUNT_T_SYMLINKS = 0x10;
 export const MNT_DETACH = 2;
 /** openat2(2): no link leads out of the directory; absolute ones begin at it. */
 export const RESOLVE_IN_ROOT = 0x10;
@@ -65,6 +66,7 @@ export const S_IFDIR = 0o040000;
 
 export const AF = { UNIX: 1, INET: 2 } as const;
 export const SOCK = { STREAM: 1, DGRAM: 2, CLOEXEC: 0o2000000 } as const;
+export const MSG_CMSG_CLOEXEC = 0x40000000;
 export const SIOCSIFFLAGS = 0x8914;
 export const IFF_UP_RUNNING = 0x41;
 
