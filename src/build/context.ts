@@ -1,10 +1,11 @@
-import { existsSync, lstatSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync, type Stats, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseIgnore } from "../dockerfile/ignore.ts";
 import { Failure } from "../kit/error.ts";
 import { LIMITS } from "../kit/limit.ts";
 import { createMatcher } from "../kit/pattern.ts";
 import { printable } from "../kit/printable.ts";
+import { errnoOf } from "../kit/storage-failure.ts";
 import { digestOf, hexOf } from "../oci/digest.ts";
 import type { ContentStore } from "../store/face.ts";
 import { hostTree } from "../tree/host.ts";
@@ -35,7 +36,7 @@ export function readSmall(file: string, what: string): string {
 
 /** As readSmall, the bytes. */
 export function readSmallBytes(file: string, what: string): Buffer {
-  const stats = statSync(file, { throwIfNoEntry: false });
+  const stats = lookAt(file, `cannot read ${what} ${printable(file)}`, statSync);
   if (stats === undefined) throw new Failure("NOT_FOUND", `failed to read ${what}: open ${printable(file)}: no such file or directory`);
   if (!stats.isFile()) throw new Failure("CONTEXT", `${what} ${printable(file)} is not a regular file`);
   if (stats.size > LIMITS.dockerfileBytes)
@@ -43,16 +44,31 @@ export function readSmallBytes(file: string, what: string): Buffer {
   try {
     return readFileSync(file);
   } catch (error) {
-    throw new Failure("CONTEXT", `cannot read ${what} ${printable(file)}: ${(error as NodeJS.ErrnoException).code}`);
+    throw new Failure("CONTEXT", `cannot read ${what} ${printable(file)}: ${reasonOf(error)}`, { cause: error });
   }
+}
+
+/** What stat says, undefined where nothing is. Throws CONTEXT, its words beginning with `trouble`. */
+function lookAt(path: string, trouble: string, stat: typeof statSync): Stats | undefined {
+  try {
+    return stat(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if (errnoOf(error) === "ENOTDIR") return undefined;
+    throw new Failure("CONTEXT", `${trouble}: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const code = errnoOf(error) ?? String(error);
+  return code === "EACCES" ? "permission denied" : code === "ELOOP" ? "too many levels of symbolic links" : code;
 }
 
 /** A folder as a source of files, with what earlier builds learnt of it. `exclude` are patterns of an ignore file. */
 export function openFolder(folder: string, exclude: readonly string[], store: ContentStore): FolderInput {
-  const stats = lstatSync(folder, { throwIfNoEntry: false });
-  const real = stats === undefined ? undefined : realpathSync(folder);
-  if (real === undefined) throw new Failure("NOT_FOUND", `unable to prepare context: path "${printable(folder)}" not found`);
-  if (!statSync(real).isDirectory()) throw new Failure("CONTEXT", `unable to prepare context: "${printable(folder)}" is not a directory`);
+  const stats = lookAt(folder, `unable to prepare context: "${printable(folder)}"`, statSync);
+  if (stats === undefined) throw new Failure("NOT_FOUND", `unable to prepare context: path "${printable(folder)}" not found`);
+  if (!stats.isDirectory()) throw new Failure("CONTEXT", `unable to prepare context: "${printable(folder)}" is not a directory`);
+  const real = realpathSync(folder);
   const name = `ledger-${hexOf(digestOf(real)).slice(0, 32)}`;
   const root = real === "/" ? "" : real;
   const ledger = openLedger(store.readScratch(name), (diffId) => store.sizeOf(diffId) !== undefined);

@@ -13,7 +13,7 @@ import { type FolderInput, ignorePatterns, openFolder, readSmallBytes } from "./
 import type { InputRef } from "./graph.ts";
 import type { OpenInput } from "./input.ts";
 import type { BuildRequest, ContextSource, NamedContext } from "./request.ts";
-import { openTar } from "./tar-context.ts";
+import { openTar, type TarInput } from "./tar-context.ts";
 
 /** Where the words and files of a build come in: the Dockerfile, the context, the named contexts. */
 export interface Inlet extends AsyncDisposable {
@@ -122,5 +122,5 @@ async function dockerfileOf(
   const name = basename(dockerfile.path);
   if (content.in === "host") return { name, bytes: await readFile(join(content.path)) };
   if (content.in === "memory") return { name, bytes: content.bytes };
-  return { name, bytes: await (main as OpenInput & { read(entry: unknown): Promise<Uint8Array> }).read(entry) };
+  return { name, bytes: await (main as TarInput).read(entry) };
 }

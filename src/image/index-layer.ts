@@ -13,10 +13,14 @@ import { nameOf, type Path, parentOf, ROOT } from "../tree/path.ts";
 import { LayerDraft } from "./layer-draft.ts";
 import { memberPath, memberTime, memberXattrs } from "./member-entry.ts";
 
-/** What is said of a layer before it is read: by the config and by the manifest. */
+/** What is said of a layer before it is read, by the config and by the manifest, and what is wanted of the reading. */
 export interface DeclaredLayer {
   readonly diffId?: Digest;
   readonly mediaType?: string;
+  /** What messages call it; `layer` or its diffID where that is missing. */
+  readonly label?: string;
+  /** Gets the uncompressed tar, piece by piece; a piece is its own until what it returns settles. */
+  readonly take?: (piece: Uint8Array) => void | Promise<void>;
 }
 
 /** A layer that was read once from end to end. */
@@ -52,7 +56,7 @@ export async function indexLayer(
       type: "note",
       text: `a layer is called ${said} by its media type, but its bytes are ${compression}; they are what counts`,
     });
-  const label = declared?.diffId === undefined ? "layer" : `layer ${declared.diffId}`;
+  const label = declared?.label ?? (declared?.diffId === undefined ? "layer" : `layer ${declared.diffId}`);
   const reader = new LayerReader();
   const parser = new TarParser(reader, label);
   const diff = hasher();
@@ -62,6 +66,7 @@ export async function indexLayer(
       if (task.signal.aborted) throw new Failure("INTERRUPTED", "interrupted while it was read");
       diff.update(piece);
       parser.push(piece);
+      await declared?.take?.(piece);
       size += piece.length;
     }
     parser.end();

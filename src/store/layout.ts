@@ -54,7 +54,7 @@ export function inspectStore(layout: Layout): "present" | "absent" {
   const { dir } = layout;
   const link = lookAt(dir);
   if (link === undefined) return "absent";
-  const own = process.getuid?.();
+  const own = process.geteuid?.();
   const foreign = (facts: Stats) => own !== undefined && facts.uid !== own;
   if (link.isSymbolicLink() && foreign(link) && link.uid !== 0) throw refuse(dir, `is a link that belongs to user ${link.uid}`);
   const facts = link.isSymbolicLink() ? orStorageFailure("could not look at", dir, () => statSync(dir, { throwIfNoEntry: false })) : link;

@@ -4,6 +4,7 @@ import { Failure } from "../kit/error.ts";
 import { LIMITS } from "../kit/limit.ts";
 import type { MatchState, PathMatcher } from "../kit/pattern.ts";
 import { printable } from "../kit/printable.ts";
+import { errnoOf } from "../kit/storage-failure.ts";
 import type { Digest } from "../oci/digest.ts";
 import { fsName } from "./content.ts";
 import type { Entry, LayerAddress, Stamp } from "./entry.ts";
@@ -113,7 +114,7 @@ class HostKids {
     const path = (this.#path === ROOT ? `/${name}` : `${this.#path}/${name}`) as Path;
     const excluded = this.#exclude?.excludes(path.slice(1), this.#state) ?? false;
     if (excluded && !this.#exclude?.mayHaveExceptionsBelow(path.slice(1))) return undefined;
-    const stats = lstatSync(fsName(file), { throwIfNoEntry: false });
+    const stats = lookAt(file, path);
     if (stats === undefined || stats.isSocket()) return undefined;
     const kids = stats.isDirectory()
       ? new HostKids(file, path, { exclude: this.#exclude, known: this.#known }, this.#exclude?.step(path.slice(1), this.#state))
@@ -132,15 +133,28 @@ function namesIn(folder: string, path: Path): string[] {
       decodeName(name as Buffer),
     );
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    throw new Failure(
-      "CONTEXT",
-      `cannot list ${printable(path === ROOT ? folder : path.slice(1))}: ${code === "EACCES" ? "permission denied" : code}`,
-      {
-        hint: "Exclude it in .dockerignore, or give the user who builds the right to read it.",
-      },
-    );
+    throw unreadable("list", path === ROOT ? folder : path.slice(1), error);
   }
+}
+
+function lookAt(file: string, path: Path): Stats | undefined {
+  try {
+    return lstatSync(fsName(file), { throwIfNoEntry: false });
+  } catch (error) {
+    throw unreadable("look at", path.slice(1), error);
+  }
+}
+
+function unreadable(doing: string, path: string, error: unknown): Failure {
+  const code = errnoOf(error);
+  const why = code === "EACCES" ? "permission denied" : code === "ENAMETOOLONG" ? "the path is too long" : code;
+  const hint = "Exclude it in .dockerignore, or give the user who builds the right to read it.";
+  return new Failure("CONTEXT", `cannot ${doing} ${shortened(printable(path))}: ${why}`, { hint, cause: error });
+}
+
+/** A path of thousands of characters by its beginning. */
+function shortened(path: string): string {
+  return path.length > 1000 ? `${path.slice(0, 1000)}…` : path;
 }
 
 /** By bytes. Most names are ASCII, where the order of strings is the order of bytes. */

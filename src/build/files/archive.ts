@@ -1,13 +1,13 @@
 import { closeSync } from "node:fs";
 import { decompress } from "../../format/decompress.ts";
-import { decodeIndex, encodeIndex } from "../../image/index.ts";
-import { indexLayer } from "../../image/index-layer.ts";
+import { decodeIndex } from "../../image/index.ts";
 import { Failure } from "../../kit/error.ts";
 import { printable } from "../../kit/printable.ts";
-import { type Digest, hasher } from "../../oci/digest.ts";
-import { openHostFile, readExactly, stillTheSame } from "../../tree/content.ts";
+import type { Digest } from "../../oci/digest.ts";
+import { openHostFile, readExactly, readLayer, stillTheSame } from "../../tree/content.ts";
 import type { Draft, Entry, FileEntry } from "../../tree/entry.ts";
 import { join, nameOf, type Path, parentOf, ROOT, toPath } from "../../tree/path.ts";
+import { keepTar } from "../keep-tar.ts";
 import { keyOf } from "../key.ts";
 import type { Workshop } from "../workshop.ts";
 import type { DraftBuilder } from "./draft.ts";
@@ -24,10 +24,10 @@ export async function* contentOf(file: FileEntry, shop: Workshop): AsyncGenerato
   }
   const fd = content.in === "host" ? openHostFile(content) : await shop.files(content.diffId);
   try {
-    const from = content.in === "host" ? 0 : content.offset;
     for (let at = 0; at < size; at += CHUNK) {
       const chunk = Buffer.allocUnsafe(Math.min(CHUNK, size - at));
-      readExactly(fd, chunk, 0, chunk.length, from + at, printable(file.path));
+      if (content.in === "host") readExactly(fd, chunk, 0, chunk.length, at, content.path);
+      else readLayer(fd, chunk, 0, chunk.length, content.offset + at, content.diffId);
       yield chunk;
     }
     if (content.in === "host") stillTheSame(fd, content);
@@ -51,26 +51,9 @@ export async function tryArchive(file: FileEntry, shop: Workshop): Promise<Draft
     if (index) return index.draft;
   }
   if (!(await looksLikeTar(file, shop))) return undefined;
-  const writer = store.writer();
-  try {
-    const { bytes } = await decompress(contentOf(file, shop));
-    const whole = hasher();
-    const through = async function* () {
-      for await (const chunk of bytes) {
-        whole.update(chunk);
-        await writer.write(chunk);
-        yield chunk;
-      }
-    };
-    const { diffId, draft } = await indexLayer(through(), {}, task);
-    await writer.commit(whole.digest());
-    await store.writeIndex(diffId, encodeIndex(draft, diffId));
-    if (memo) shop.remember({ key: memo, value: diffId });
-    return draft;
-  } catch (error) {
-    writer.abort();
-    throw error;
-  }
+  const { digest, draft } = await keepTar(contentOf(file, shop), printable(nameOf(file.path)), store, task);
+  if (memo) shop.remember({ key: memo, value: digest });
+  return draft;
 }
 
 /** Whether the first block, unpacked if need be, has the checksum of a tar header, as docker decides. */
@@ -113,12 +96,6 @@ export function placeArchive(draft: DraftBuilder, archive: Draft, how: Placing):
   const members = [...archive.filter((entry) => entry.kind !== "hardlink"), ...archive.filter((entry) => entry.kind === "hardlink")];
   for (const entry of members) {
     if (entry.path === ROOT) continue;
-    if (entry.kind === "whiteout" || (entry.kind === "dir" && entry.opaque)) {
-      throw new Failure(
-        "CONTEXT",
-        `${printable(entry.path)} of the archive is marked as deleted (.wh.): a layer cannot be unpacked by ADD`,
-      );
-    }
     const parent = draft.mkdirAll(below(root, parentOf(entry.path)), ROOT_OWNER);
     const path = join(parent, nameOf(entry.path));
     const facts = {

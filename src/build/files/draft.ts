@@ -1,7 +1,7 @@
 import { Failure } from "../../kit/error.ts";
 import { LIMITS } from "../../kit/limit.ts";
 import { printable } from "../../kit/printable.ts";
-import type { Draft, Entry } from "../../tree/entry.ts";
+import type { Draft, Entry, FileEntry, HardlinkEntry } from "../../tree/entry.ts";
 import { follow, type Walkable } from "../../tree/lookup.ts";
 import { compareByPath, sortByPath } from "../../tree/order.ts";
 import { join, nameOf, type Path, parentOf, ROOT } from "../../tree/path.ts";
@@ -18,6 +18,8 @@ interface Node extends Walkable<Node> {}
 export class DraftBuilder {
   readonly #tree: Tree;
   readonly #own = new Map<Path, Entry>();
+  /** Further names of files of this draft; some may have been written over since. */
+  readonly #links = new Map<Path, Path[]>();
   #newest = UNTIMED;
 
   constructor(tree: Tree) {
@@ -62,7 +64,29 @@ export class DraftBuilder {
     if (entry.path.length > LIMITS.pathBytes)
       throw new Failure("LIMIT", `${printable(entry.path.slice(0, 80))}…: a path longer than ${LIMITS.pathBytes} bytes`);
     if (entry.mtime > this.#newest) this.#newest = entry.mtime;
+    const before = this.#own.get(entry.path);
+    if (before?.kind === "file" && !(entry.kind === "file" && entry.content === before.content)) this.#handOn(before);
     this.#own.set(entry.path, entry);
+    if (entry.kind === "hardlink") {
+      const links = this.#links.get(entry.target);
+      if (links) links.push(entry.path);
+      else this.#links.set(entry.target, [entry.path]);
+    }
+  }
+
+  /** A file is about to be written over: the next of its names becomes the file, and the others link to that. */
+  #handOn(file: FileEntry): void {
+    const names = (this.#links.get(file.path) ?? []).filter((path) => {
+      const link = this.#own.get(path);
+      return link?.kind === "hardlink" && link.target === file.path;
+    });
+    this.#links.delete(file.path);
+    const [first, ...rest] = names;
+    if (first === undefined) return;
+    const { mode, uid, gid, mtime } = this.#own.get(first) as Entry;
+    this.#own.set(first, { ...file, path: first, mode, uid, gid, mtime });
+    for (const path of rest) this.#own.set(path, { ...(this.#own.get(path) as HardlinkEntry), target: first });
+    this.#links.set(first, rest);
   }
 
   /**
