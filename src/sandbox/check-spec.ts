@@ -52,7 +52,7 @@ function checkMount(mount: SandboxMount): void {
   const { target } = mount;
   if (target === "/" || target === "/proc" || target === "/sys" || target === "/dev" || isBelowAny(target, ["/proc", "/sys"]))
     throw new Failure("PLAN", `nothing can be mounted on ${printable(target)}`, { hint: "Choose another target." });
-  if (mount.type === "bind" && !mount.source.startsWith("/"))
+  if (mount.type === "bind" && !(mount.within ?? mount.source).startsWith("/"))
     throw new Failure("PLAN", `the source of a mount is not absolute: ${printable(mount.source)}`);
 }
 

@@ -29,7 +29,8 @@ export function fileSystem(
   const context = table.register();
   const mount = table.register();
   table.call("fsopen", [table.text(type), FSOPEN_CLOEXEC], { into: context, label: `fsopen ${type} for ${at}` });
-  for (const [key, value] of options) {
+  // What mount(8) shows as the device; without it, "none".
+  for (const [key, value] of [["source", type] as const, ...options]) {
     const args =
       value === "" ? [context, FSCONFIG.FLAG, table.text(key), 0, 0] : [context, FSCONFIG.STRING, table.text(key), table.text(value), 0];
     table.call("fsconfig", args, { label: `fsconfig ${key}=${value} for ${at}` });

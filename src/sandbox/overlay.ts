@@ -24,6 +24,7 @@ export function overlay(inside: Inside, layers: Layers, at: string): Register {
   const upper = layers.upper === undefined ? undefined : descriptorName(inside, layers.upper);
   const work = layers.work === undefined ? undefined : descriptorName(inside, layers.work);
   const settings: (readonly [string, string])[] = [
+    ["source", "overlay"],
     ["redirect_dir", "nofollow"],
     ["metacopy", "off"],
     ["index", "off"],
@@ -42,7 +43,7 @@ export function overlay(inside: Inside, layers: Layers, at: string): Register {
     const options = [
       `lowerdir=${names.join(":")}`,
       ...(upper === undefined ? [] : [`upperdir=${upper}`, `workdir=${work}`]),
-      ...settings.map(([key, value]) => `${key}=${value}`),
+      ...settings.filter(([key]) => key !== "source").map(([key, value]) => `${key}=${value}`),
       ...switches,
     ].join(",");
     return inside.classicMount("overlay", options, label("mount"));

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { lstatSync } from "node:fs";
+import { existsSync, lstatSync } from "node:fs";
 import { constants, release } from "node:os";
 import type { Readable, Writable } from "node:stream";
 import { Failure } from "../kit/error.ts";
@@ -119,6 +119,8 @@ class Run {
     } finally {
       this.#task.signal.removeEventListener("abort", kill);
     }
+    // Only the end of the inner process itself says that all of the sandbox is gone; if we killed the one that waits for it, we wait.
+    if (this.#status === undefined) await gone(this.#pid);
     this.#task.signal.throwIfAborted();
     if (this.#failure) throw this.#failure;
     if (this.#status === undefined) {
@@ -165,6 +167,11 @@ class Run {
     if (trouble) return programTrouble(trouble, this.#spec, inner.table.label(operation).replace(/^exec /, ""), errnoName(errno));
     return setupTrouble(explain(inner.table, operation, errno), errnoName(errno));
   }
+}
+
+/** Waits until a process is no more; not for ever. */
+async function gone(pid: number): Promise<void> {
+  for (let tries = 0; pid > 0 && tries < 500 && existsSync(`/proc/${pid}`); tries++) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 async function feed(to: Writable, from: AsyncIterable<Uint8Array>): Promise<void> {
