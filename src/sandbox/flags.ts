@@ -57,6 +57,7 @@ export const O_NONBLOCK = 0o4000;
 export const O_BY_ARCHITECTURE: Readonly<Record<CallArchitecture, { readonly DIRECTORY: number; readonly NOFOLLOW: number }>> = {
   x64: { DIRECTORY: 0o200000, NOFOLLOW: 0o400000 },
   i386: { DIRECTORY: 0o200000, NOFOLLOW: 0o400000 },
+  arm: { DIRECTORY: 0o40000, NOFOLLOW: 0o100000 },
   arm64: { DIRECTORY: 0o40000, NOFOLLOW: 0o100000 },
 };
 
