@@ -17,7 +17,7 @@ const shared = {
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: "none",
-  external: ["xz-decompress", "seek-bzip"],
+  external: ["xz-decompress"],
   define: { NOUGHT_VERSION: JSON.stringify(version) },
   logLevel: "warning",
   absWorkingDir: root,

@@ -24,7 +24,7 @@ export async function noughtCommand(): Promise<readonly string[]> {
     platform: "node",
     target: "node24",
     format: "cjs",
-    external: ["xz-decompress", "seek-bzip"],
+    external: ["xz-decompress"],
     define: { NOUGHT_VERSION: JSON.stringify("0.0.0-test") },
     logLevel: "error",
     absWorkingDir: ROOT,
