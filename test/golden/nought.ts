@@ -1,6 +1,9 @@
 /** Builds a golden case with nought's own command line, bundled from the sources as they are now. */
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { validateImage } from "../../src/image/validate.ts";
+import { openLayout } from "../../src/place/layout.ts";
+import { createTask } from "../../src/task/task.ts";
 import { type Case, type Expected, prepare } from "./case.ts";
 import { readImage } from "./image.ts";
 import { run } from "./run.ts";
@@ -31,6 +34,15 @@ export async function noughtCommand(): Promise<readonly string[]> {
   });
   process.once("exit", () => rmSync(outfile, { force: true }));
   return [process.execPath, outfile];
+}
+
+/** The oracle over what came out: every claim of the image recomputed from its bytes. */
+async function holds(layout: string): Promise<void> {
+  const place = await openLayout(layout);
+  for (const root of (await place.index()).manifests) {
+    const wrong = (await validateImage(place, root, createTask())).filter((finding) => finding.level === "error");
+    if (wrong.length > 0) throw new Error(wrong.map((finding) => `${finding.object}: ${finding.message}`).join("\n"));
+  }
 }
 
 /** Builds with nought into a store of its own and reads the image, or nought's words. */
