@@ -59,6 +59,7 @@ export async function buildWithNought(one: Case, command: readonly string[]): Pr
     mkdirSync(join(made.dir, "store"), { recursive: true });
     const done = await run(command, ["build", ...output, ...made.words], how);
     if (done.status !== 0) return withoutPort({ docker: "", error: done.stderr.trim() || `exit ${done.status}` }, made.url);
+    await holds(join(made.dir, "image"));
     return withoutPort({ docker: "", ...readImage(join(made.dir, "image")) }, made.url);
   } finally {
     await made.remove();
