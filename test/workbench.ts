@@ -11,6 +11,7 @@ import type { ContentStore } from "../src/store/face.ts";
 import { openStore } from "../src/store/store.ts";
 import { createTask, type TaskEvent } from "../src/task/task.ts";
 import type { Entry } from "../src/tree/entry.ts";
+import { mergeTree } from "../src/tree/merge.ts";
 import { toPath } from "../src/tree/path.ts";
 
 /** A context as data: text is a file, `{ link }` a symlink, an object with other keys a folder. */
@@ -40,6 +41,8 @@ export interface Outcome {
   /** What the image holds at a path. */
   get(path: string): Promise<Entry | undefined>;
   text(path: string): Promise<string>;
+  /** What its layers hold, one after the other. */
+  entries(): Promise<Entry[]>;
 }
 
 export class Workbench implements AsyncDisposable {
@@ -93,17 +96,18 @@ export class Workbench implements AsyncDisposable {
           ? [event.label]
           : [],
       );
-    const tree = async () => {
-      const { mergeTree } = await import("../src/tree/merge.ts");
+    const drafts = async () => {
       using shelf = openShelf(store, task);
-      return mergeTree(await Promise.all(image.layers.map((layer) => shelf.index(layer))));
+      return Promise.all(image.layers.map((layer) => shelf.index(layer)));
     };
+    const tree = async () => mergeTree(await drafts());
     return {
       result,
       events,
       done: steps("done"),
       cached: steps("cached"),
       digest: image.descriptor.digest,
+      entries: async () => (await drafts()).flat(),
       get: async (path) => (await tree()).lookup(toPath(path)),
       async text(path) {
         const entry = (await tree()).lookup(toPath(path));

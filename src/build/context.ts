@@ -1,9 +1,9 @@
 import { existsSync, readFileSync, realpathSync, type Stats, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { parseIgnore } from "../dockerfile/ignore.ts";
 import { Failure } from "../kit/error.ts";
 import { LIMITS } from "../kit/limit.ts";
-import { createMatcher } from "../kit/pattern.ts";
+import { createMatcher, type PathMatcher } from "../kit/pattern.ts";
 import { printable } from "../kit/printable.ts";
 import { errnoOf } from "../kit/storage-failure.ts";
 import { digestOf, hexOf } from "../oci/digest.ts";
@@ -17,24 +17,26 @@ export interface FolderInput extends OpenInput {
   save(): void;
 }
 
-/** Patterns of the ignore file that counts for a Dockerfile: `NAME.dockerignore` beside it, else `.dockerignore` of the context. */
-export function ignorePatterns(
-  folder: string,
-  dockerfile: string | undefined,
-): { readonly patterns: readonly string[]; readonly file: string } | undefined {
+/**
+ * What the ignore file keeps out that counts for a Dockerfile: `NAME.dockerignore` beside it, else `.dockerignore` of the context; undefined
+ * where there is none. Throws CONTEXT, LIMIT.
+ */
+export function ignoreFile(folder: string, dockerfile: string | undefined): PathMatcher | undefined {
   for (const file of [...(dockerfile === undefined ? [] : [`${dockerfile}.dockerignore`]), join(folder, ".dockerignore")]) {
     if (!existsSync(file)) continue;
-    return { patterns: parseIgnore(readSmall(file, "the ignore file")), file };
+    const patterns = parseIgnore(readSmallBytes(file, "the ignore file").toString("utf8"));
+    if (patterns.length === 0) return undefined;
+    try {
+      return createMatcher(patterns);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      throw new Failure("CONTEXT", `the ignore file ${printable(file)}: ${error.message}`, { cause: error });
+    }
   }
   return undefined;
 }
 
-/** Reads a text file of bounded size that must be a regular file (a symlink to one is fine). Throws CONTEXT, LIMIT, NOT_FOUND. */
-export function readSmall(file: string, what: string): string {
-  return readSmallBytes(file, what).toString("utf8");
-}
-
-/** As readSmall, the bytes. */
+/** Reads a file of bounded size that must be a regular file (a symlink to one is fine). Throws CONTEXT, LIMIT, NOT_FOUND. */
 export function readSmallBytes(file: string, what: string): Buffer {
   const stats = lookAt(file, `cannot read ${what} ${printable(file)}`, statSync);
   if (stats === undefined) throw new Failure("NOT_FOUND", `failed to read ${what}: open ${printable(file)}: no such file or directory`);
@@ -63,8 +65,8 @@ function reasonOf(error: unknown): string {
   return code === "EACCES" ? "permission denied" : code === "ELOOP" ? "too many levels of symbolic links" : code;
 }
 
-/** A folder as a source of files, with what earlier builds learnt of it. `exclude` are patterns of an ignore file. */
-export function openFolder(folder: string, exclude: readonly string[], store: ContentStore): FolderInput {
+/** A folder as a source of files, with what earlier builds learnt of it. `exclude` is what an ignore file keeps out. Throws NOT_FOUND, CONTEXT. */
+export function openFolder(folder: string, exclude: PathMatcher | undefined, store: ContentStore): FolderInput {
   const stats = lookAt(folder, `unable to prepare context: "${printable(folder)}"`, statSync);
   if (stats === undefined) throw new Failure("NOT_FOUND", `unable to prepare context: path "${printable(folder)}" not found`);
   if (!stats.isDirectory()) throw new Failure("CONTEXT", `unable to prepare context: "${printable(folder)}" is not a directory`);
@@ -72,8 +74,7 @@ export function openFolder(folder: string, exclude: readonly string[], store: Co
   const name = `ledger-${hexOf(digestOf(real)).slice(0, 32)}`;
   const root = real === "/" ? "" : real;
   const ledger = openLedger(store.readScratch(name), (diffId) => store.sizeOf(diffId) !== undefined);
-  const matcher = exclude.length > 0 ? createMatcher(exclude) : undefined;
-  const tree = hostTree(root === "" ? "/" : root, matcher, (path, stamp) => ledger.find(path, stamp));
+  const tree = hostTree(root === "" ? "/" : root, exclude, (path, stamp) => ledger.find(path, stamp));
   return {
     origin: "context",
     folder: root,
@@ -84,9 +85,4 @@ export function openFolder(folder: string, exclude: readonly string[], store: Co
       if (bytes) store.writeScratch(name, bytes);
     },
   };
-}
-
-/** The folder that a path lies in. */
-export function folderOf(file: string): string {
-  return dirname(file);
 }

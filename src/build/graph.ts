@@ -24,7 +24,7 @@ export type FileAction =
       readonly sources: readonly string[];
       readonly excludes: readonly string[];
       readonly parents: boolean;
-      /** ADD: archives of the sources are unpacked; `auto` for local ones, as docker does. */
+      /** ADD: sources that are archives are unpacked. */
       readonly unpack: boolean;
       readonly put: Put;
     }
@@ -70,8 +70,6 @@ export interface Step {
   readonly label: string;
   readonly op: StepOp;
   readonly span: SourceSpan;
-  /** Its place in the stage's history. */
-  readonly history: number;
 }
 
 export type Base =
@@ -101,8 +99,8 @@ export interface StagePlan {
 export interface BuildGraph {
   readonly stages: ReadonlyMap<number, StagePlan>;
   readonly target: number;
-  /** No stage uses the cache when true; else the names and indexes of those that must not. */
-  readonly noCache: boolean | ReadonlySet<number>;
+  /** No stage uses the cache when true; else the indexes of those that must not. */
+  readonly noCache: true | ReadonlySet<number>;
 }
 
 /** Stages that a stage takes files from, or starts from. */

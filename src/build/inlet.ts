@@ -3,15 +3,17 @@ import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Failure } from "../kit/error.ts";
 import { LIMITS } from "../kit/limit.ts";
-import { createMatcher, type PathMatcher } from "../kit/pattern.ts";
+import type { PathMatcher } from "../kit/pattern.ts";
 import { printable } from "../kit/printable.ts";
 import type { ContentStore } from "../store/face.ts";
 import type { Task } from "../task/task.ts";
+import { hostTree } from "../tree/host.ts";
 import { mergeTree } from "../tree/merge.ts";
 import { toPath } from "../tree/path.ts";
-import { type FolderInput, ignorePatterns, openFolder, readSmallBytes } from "./context.ts";
+import { type FolderInput, ignoreFile, openFolder, readSmallBytes } from "./context.ts";
 import type { InputRef } from "./graph.ts";
 import type { OpenInput } from "./input.ts";
+import { keyOf } from "./key.ts";
 import type { BuildRequest, ContextSource, NamedContext } from "./request.ts";
 import { openTar, type TarInput } from "./tar-context.ts";
 
@@ -20,7 +22,7 @@ export interface Inlet extends AsyncDisposable {
   /** The Dockerfile's name for messages. */
   readonly name: string;
   readonly dockerfile: Uint8Array;
-  /** The ignore file's patterns, for checks; undefined where there is none. */
+  /** What the ignore file keeps out, for checks too; undefined where there is none. */
   readonly ignore: PathMatcher | undefined;
   open(input: InputRef & { readonly from: "context" | "named" }): Promise<OpenInput>;
   /** Keeps what was learnt of folders for the next build. */
@@ -53,8 +55,8 @@ export async function openInlet(request: BuildRequest, store: () => Promise<Cont
     const { context } = request;
     const main = context.kind === "tar" || context.kind === "git" ? await openRemote(context, store, tmp, later, task) : undefined;
     const { name, bytes, file } = await dockerfileOf(request, main);
-    const ignored = context.kind === "dir" ? ignorePatterns(context.path, file) : undefined;
-    const openContext = async (source: ContextSource | NamedContext, exclude: readonly string[]): Promise<OpenInput> => {
+    const ignore = context.kind === "dir" ? ignoreFile(context.path, file) : undefined;
+    const openContext = async (source: ContextSource | NamedContext, exclude: PathMatcher | undefined): Promise<OpenInput> => {
       if (source.kind === "none") return { origin: "context", tree: async () => mergeTree([]) };
       if (source.kind === "tar" || source.kind === "git") return openRemote(source, store, tmp, later, task);
       if (source.kind !== "dir") throw new Error("internal: images are no contexts");
@@ -65,11 +67,11 @@ export async function openInlet(request: BuildRequest, store: () => Promise<Cont
     return {
       name,
       dockerfile: bytes,
-      ignore: ignored === undefined ? undefined : createMatcher(ignored.patterns),
+      ignore,
       open: (input) => {
-        if (input.from === "context") return main ? Promise.resolve(main) : openContext(context, ignored?.patterns ?? []);
+        if (input.from === "context") return main ? Promise.resolve(main) : openContext(context, ignore);
         const named = input.context;
-        return openContext(named, named.kind === "dir" ? (ignorePatterns(named.path, undefined)?.patterns ?? []) : []);
+        return openContext(named, named.kind === "dir" ? ignoreFile(named.path, undefined) : undefined);
       },
       async save() {
         for (const one of folders) one.save();
@@ -97,9 +99,10 @@ async function openRemote(
   if (parsed === undefined) throw new Failure("USAGE", "the context is no git address");
   const checkout = await fetchGit(parsed, await tmp(), {}, task);
   later(async () => checkout[Symbol.asyncDispose]());
-  const { hostTree } = await import("../tree/host.ts");
   const tree = hostTree(checkout.dir);
-  return { origin: "context", folder: checkout.dir, tree: async () => tree };
+  const { subdir = "", keepGitDir = false, submodules = true } = parsed;
+  const identity = keyOf("git-context/1", checkout.commit, subdir, JSON.stringify({ keepGitDir, submodules }));
+  return { origin: "context", identity, folder: checkout.dir, tree: async () => tree };
 }
 
 /** The Dockerfile's bytes; `file` is its path on disk, for the ignore file beside it. */

@@ -72,7 +72,7 @@ export async function solve(
         : plan.base.kind === "stage"
           ? await stage(plan.base.index)
           : imageBuilt(plan.base.image);
-    const useCache = graph.noCache === true ? false : graph.noCache === false || !graph.noCache.has(plan.index);
+    const useCache = graph.noCache !== true && !graph.noCache.has(plan.index);
     for (const step of plan.steps) {
       try {
         built = await solveStep(step, built, useCache, shop);

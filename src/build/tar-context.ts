@@ -15,7 +15,7 @@ export interface TarInput extends OpenInput {
   read(entry: FileEntry): Promise<Uint8Array>;
 }
 
-/** A tar archive as a context: kept in the store as a plain tar, so that its files have addresses there. Throws CONTEXT, and what keepTar throws. */
+/** A tar archive as a context, kept in the store as a plain tar. Throws CONTEXT, and what keepTar throws. */
 export async function openTar(path: string, store: ContentStore, task: Task): Promise<TarInput> {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (!stats?.isFile()) throw new Failure("CONTEXT", `the context ${printable(path)} is not a regular file`);

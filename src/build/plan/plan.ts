@@ -101,7 +101,7 @@ class Planner {
         this.#input(from, stage, command),
       );
       state.author = author;
-      if (base.kind === "folder") state.wholeContext(base.files, stage.span);
+      if (base.kind === "folder") state.wholeContext(base.name, base.files, stage.span);
       if (triggers.length > LIMITS.onbuildTriggers)
         throw new Failure("LIMIT", `the base has more than ${LIMITS.onbuildTriggers} ONBUILD triggers`);
       const commands = [...triggers.map((trigger) => parseTrigger(trigger, stage.span)), ...stage.commands];
@@ -137,7 +137,7 @@ class Planner {
   }
 
   async #base(stage: Stage): Promise<{
-    base: Base | { readonly kind: "folder"; readonly files: InputRef };
+    base: Base | { readonly kind: "folder"; readonly name: string; readonly files: InputRef };
     platform: Platform;
     config: ContainerConfig;
     inherited: readonly HistoryEntry[];
@@ -178,7 +178,7 @@ class Planner {
       }
     } else if (context.kind !== "image" && context.kind !== "layout") {
       return {
-        base: { kind: "folder", files: { from: "named", name, context } },
+        base: { kind: "folder", name, files: { from: "named", name, context } },
         platform,
         config: { Env: [PATH_LINE], WorkingDir: "/" },
         inherited: [],
@@ -247,11 +247,10 @@ function withDefaults(config: ContainerConfig): ContainerConfig {
 function labelled(name: string, base: { readonly kind: string }, steps: readonly OpenStep[], stage: Stage): Step[] {
   const first = base.kind === "image" || base.kind === "stage" ? 2 : 1;
   const total = steps.length + first - 1;
-  return steps.map(({ text, op, span, history }, at) => ({
+  return steps.map(({ text, op, span }, at) => ({
     id: keyOf("step/1", stage.index, at, JSON.stringify(op)),
     label: `[${name === "" ? "" : `${name} `}${first + at}/${total}] ${text}`,
     op,
     span,
-    history,
   }));
 }

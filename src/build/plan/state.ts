@@ -11,7 +11,6 @@ export interface OpenStep {
   readonly text: string;
   readonly op: StepOp;
   readonly span: SourceSpan;
-  readonly history: number;
 }
 
 /** Finds what `--from` names. */
@@ -55,19 +54,15 @@ export class StageState {
   /** Adds a step that may make a layer. `text` is what progress shows, `history` what `docker history` shows. */
   step(text: string, history: string, op: StepOp, command: Command): void {
     this.history.push(historyEntry(history, true));
-    this.steps.push({ text, op, span: command.span, history: this.history.length - 1 });
+    this.steps.push({ text, op, span: command.span });
   }
 
-  /** FROM a folder (`--build-context NAME=DIR`): its files are the first step, without a line in the history. */
-  wholeContext(input: InputRef, span: SourceSpan): void {
+  /** FROM a folder (`--build-context NAME=DIR`): its files are the first step, with the words that BuildKit has for such a layer. */
+  wholeContext(name: string, input: InputRef, span: SourceSpan): void {
     const put = { dest: "/", link: false };
     const copy: FileAction = { do: "copy", input, sources: ["/"], excludes: [], parents: false, unpack: false, put };
-    this.steps.push({
-      text: `FROM ${input.from === "named" ? input.name : "context"}`,
-      op: { kind: "files", actions: [copy] },
-      span,
-      history: -1,
-    });
+    this.history.push({ created_by: `local source for ${name}`, comment: "buildkit.exporter.image.v0" });
+    this.steps.push({ text: `FROM ${name}`, op: { kind: "files", actions: [copy] }, span });
   }
 
   get workdir(): string {
