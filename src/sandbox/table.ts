@@ -79,6 +79,11 @@ export class TableBuilder {
     return this.#count;
   }
 
+  /** What an operation does, in words. */
+  labelOf(operation: number): string {
+    return this.#labels.get(operation) ?? this.#names[operation] ?? `operation ${operation}`;
+  }
+
   register(): Register {
     assert(this.#registers < 254, "too many registers");
     return { register: this.#registers++ };
@@ -215,7 +220,7 @@ export class TableBuilder {
     this.#data.copy(bytes, HEADER + base, 0, this.#used);
     this.#rebase(bytes.subarray(HEADER), base);
     for (const [at, fixup] of this.#fixups.entries()) bytes.writeUInt32LE(base + fixup, HEADER + size + 4 * at);
-    return { bytes, label: (operation) => this.#labels.get(operation) ?? this.#names[operation] ?? `operation ${operation}` };
+    return { bytes, label: (operation) => this.labelOf(operation) };
   }
 
   /** Offsets into the data become offsets into the blob, where the operations come first. */
