@@ -86,8 +86,10 @@ export class Workbench implements AsyncDisposable {
     };
     const result = await build(whole, store, task);
     const { image } = result.assembled;
+    // File trees alone leave no documents in the store.
+    const kept = whole.outputs.length === 0 || whole.outputs.some((one) => one.type !== "local" && one.type !== "tar");
     assert.deepEqual(
-      (await validateImage(store, image.descriptor, task)).filter((one) => one.level === "error"),
+      (kept ? await validateImage(store, image.descriptor, task) : []).filter((one) => one.level === "error"),
       [],
     );
     const steps = (state: string) =>

@@ -1,5 +1,6 @@
 import type { Assembled } from "../image/assemble.ts";
 import { Failure } from "../kit/error.ts";
+import type { Pending } from "../kit/output.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { formatReference, type Reference, withDefaultTag } from "../oci/reference.ts";
 import type { ContentStore } from "../store/face.ts";
@@ -15,21 +16,27 @@ export interface OutputTools {
   readonly task: Task;
 }
 
-/** Hands the image over: to the store under its names, or to what `-o` asks for. Without `-o` it is the store. */
+/**
+ * Hands the image over: to the store under its names, or to what `-o` asks for. Without `-o` it is the store. Files appear, and names are
+ * set, only when everything that was asked for is written; a folder and standard output cannot wait. Throws what its parts throw.
+ */
 export async function deliver(request: BuildRequest, assembled: Assembled, built: Built, tools: OutputTools): Promise<void> {
   const outputs: readonly OutputRequest[] =
     request.outputs.length > 0 ? request.outputs : [{ type: "image", names: [], force: false, directory: false }];
-  for (const output of outputs) {
-    const label = `exporting to ${LABELS[output.type]}`;
-    tools.task.emit({ type: "step", id: EXPORT[output.type], label, state: "started" });
-    try {
-      await one(output, request, assembled, built, tools);
-    } catch (failure) {
-      const told = failure instanceof Failure ? { failure } : {};
-      tools.task.emit({ type: "step", id: EXPORT[output.type], label, state: "failed", ...told });
-      throw failure;
+  const isImage = (output: OutputRequest) => output.type === "image";
+  const pending: Pending[] = [];
+  try {
+    for (const output of [...outputs.filter((one) => !isImage(one)), ...outputs.filter(isImage)]) {
+      if (tools.task.signal.aborted) throw new Failure("INTERRUPTED", "interrupted before everything was written");
+      const label = `exporting to ${LABELS[output.type]}`;
+      tools.task.emit({ type: "step", id: EXPORT[output.type], label, state: "started" });
+      await one(output, request, assembled, built, tools, (file) => pending.push(file));
+      tools.task.emit({ type: "step", id: EXPORT[output.type], label, state: "done" });
     }
-    tools.task.emit({ type: "step", id: EXPORT[output.type], label, state: "done" });
+    for (const file of pending) file.appear();
+  } catch (error) {
+    for (const file of pending) file.discard();
+    throw error;
   }
 }
 
@@ -56,6 +63,7 @@ async function one(
   assembled: Assembled,
   built: Built,
   { store, shelf, task }: OutputTools,
+  later: (pending: Pending) => void,
 ): Promise<void> {
   const names = [...request.names, ...output.names].map(withDefaultTag);
   if (output.type === "local") {
@@ -63,7 +71,7 @@ async function one(
     await exportDirectory(await built.tree(), (diffId) => shelf.file(diffId), output.dest ?? ".", task);
     return;
   }
-  const into = output.dest === undefined || output.dest === "-" ? { stream: process.stdout } : { file: output.dest };
+  const into = output.dest === undefined || output.dest === "-" ? { stream: process.stdout } : { file: output.dest, later };
   if (output.type === "tar") {
     const [{ exportTar }, { writeOutput }] = await Promise.all([import("../tree/export.ts"), import("../kit/output.ts")]);
     await writeOutput(into, async (sink) => exportTar(await built.tree(), (diffId) => shelf.file(diffId), sink, task));

@@ -6,10 +6,20 @@ import { quietly, writeFully } from "./atomic.ts";
 import { Failure } from "./error.ts";
 import { formatIdentity, livenessOf, ownIdentity, parseIdentity } from "./liveness.ts";
 import { printable } from "./printable.ts";
-import { errnoOf, storageFailure } from "./storage-failure.ts";
+import { errnoOf, orStorageFailure, storageFailure } from "./storage-failure.ts";
 
-/** Where a finished product goes: a file by its path, or an open stream (standard output), which stays open. */
-export type Output = { readonly file: string } | { readonly stream: Writable };
+/**
+ * Where a finished product goes: a file by its path, or an open stream (standard output), which stays open. With `later`, a file is
+ * written whole but does not appear under its name until its Pending is told so.
+ */
+export type Output = { readonly file: string; readonly later?: (pending: Pending) => void } | { readonly stream: Writable };
+
+/** A file that is written and not yet under its name: one of the two is to be called. Neither has to be for a device or FIFO. */
+export interface Pending {
+  /** Throws STORAGE, NO_SPACE. */
+  appear(): void;
+  discard(): void;
+}
 
 /** Takes the next bytes. They are the caller's again when what it returns settles. */
 export type Sink = (chunk: Uint8Array) => void | Promise<void>;
@@ -23,13 +33,17 @@ export async function writeOutput(output: Output, write: (sink: Sink) => Promise
   if ("stream" in output) return intoStream(output.stream, write);
   const path = resolve(output.file);
   try {
-    await intoFile(path, write);
+    await intoFile(path, output.later, write);
   } catch (error) {
     throw storageFailure(error, "could not write", path);
   }
 }
 
-async function intoFile(path: string, write: (sink: Sink) => Promise<void>): Promise<void> {
+async function intoFile(
+  path: string,
+  later: ((pending: Pending) => void) | undefined,
+  write: (sink: Sink) => Promise<void>,
+): Promise<void> {
   const there = statSync(path, { throwIfNoEntry: false });
   if (there?.isDirectory())
     throw new Failure("STORAGE", `could not write ${printable(path)}: is a directory`, { hint: "Name a file in it." });
@@ -45,7 +59,13 @@ async function intoFile(path: string, write: (sink: Sink) => Promise<void>): Pro
     await write((chunk) => writeFully(fd, chunk));
     open = false;
     closeSync(fd);
-    if (!special) renameSync(name, real);
+    if (special) return;
+    if (later)
+      later({
+        appear: () => orStorageFailure("could not write", path, () => renameSync(name, real)),
+        discard: () => quietly(() => unlinkSync(name)),
+      });
+    else renameSync(name, real);
   } catch (error) {
     if (open) quietly(() => closeSync(fd));
     if (!special) quietly(() => unlinkSync(name));
