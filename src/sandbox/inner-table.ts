@@ -5,6 +5,7 @@ import { rlimits } from "./limits.ts";
 import { makeTarget, rootMount, specMounts } from "./mounts.ts";
 import { loopbackUp } from "./network-device.ts";
 import { type ProgramTrouble, runProgram } from "./program.ts";
+import { writeStreams } from "./streams.ts";
 import { fillDev, protectSystem, systemMounts } from "./system-mounts.ts";
 import type { Table } from "./table.ts";
 import { openTerminal } from "./terminal.ts";
@@ -72,6 +73,7 @@ export function innerTable(options: InnerOptions): InnerTable {
   becomeUser(inside);
   // Changing ids cleared it.
   table.call("prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
+  if (spec.init) becomeInit(inside);
   const troubles = runProgram(inside);
   return { table: table.finish(), troubles };
 }
@@ -81,6 +83,22 @@ function attach(inside: Inside, waiting: ReturnType<typeof systemMounts>["waitin
     inside.moveMount(mount, target, label);
     if (target === "/dev") fillDev(inside);
   }
+}
+
+/** Process 1 stays the helper, which hands signals on and collects orphans; the program is its child. */
+function becomeInit(inside: Inside): void {
+  const { table } = inside;
+  const child = table.register();
+  const init = table.mark();
+  const program = table.mark();
+  table.jump(program);
+  table.place(init);
+  table.call("close", [3]);
+  table.call("close", [4]);
+  table.pump(child, writeStreams(table, {}));
+  table.place(program);
+  table.clone(0, child, init, "fork");
+  table.call("prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
 }
 
 /** The user may open /dev/stdout again: pipes and terminals are ours to give away, an inherited descriptor is not. */

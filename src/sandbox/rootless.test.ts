@@ -33,7 +33,7 @@ function inside(kind: "best" | "single", user: { uid: number; gid: number } | un
     chmodSync(home, 0o755);
     if (user && isRoot) chownSync(home, user.uid, user.gid);
     const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-    const files = ["run", "terminal"].map((name) => join(import.meta.dirname, `${name}.test.ts`)).slice(0, 1);
+    const files = ["run", "killed"].map((name) => join(import.meta.dirname, `${name}.test.ts`));
     const { stdout, stderr } = spawnSync(process.execPath, [join(import.meta.dirname, "testing/inside.ts"), kind, ...files], {
       encoding: "utf8",
       env: { ...env, HOME: home, TMPDIR: home, XDG_CACHE_HOME: join(home, "cache"), XDG_RUNTIME_DIR: "" },

@@ -248,6 +248,47 @@ test("a terminal of its own", { skip }, async () => {
   assert.equal(code, 4);
 });
 
+test("an init as process 1 hands signals on and collects orphans", { skip }, async () => {
+  const line = "echo $$; (sleep 0.05 &) ; sleep 0.2; cat /proc/[0-9]*/stat | grep -c ') Z'; trap 'exit 9' TERM; echo up; while :; do sleep 0.05; done";
+  const running = runCollecting(here().spec({ args: ["sh", "-c", line], init: true }), {
+    started: (control) => void setTimeout(() => control.signal("SIGTERM"), 600),
+  });
+  const { code, out } = await running;
+  assert.equal(`${out}${code}`, "2\n0\nup\n9");
+  assert.deepEqual(await runCollecting(here().spec({ args: ["sh", "-c", "kill -9 $$"], init: true })), { code: 137, out: "", err: "" });
+  const spied = await here().sh("readlink /proc/1/exe /proc/1/root /proc/1/fd/0; cat /proc/1/environ; echo $?", {
+    init: true,
+    user: { uid: 0, gid: 0, groups: [] },
+  });
+  assert.equal(spied.out, "1\n", "nobody looks into the init");
+});
+
+test("Linux before 6.5: layers in one mount option", { skip }, async () => {
+  const spec = here().spec({ args: ["sh", "-c", "echo old > /etc/new; cat /etc/new; grep -c lowerdir+ /proc/mounts"] });
+  const { out } = await runCollecting(spec, {}, undefined, { kernel: "6.1.0-44-amd64" });
+  assert.equal(out, "old\n0\n");
+  assert.equal(readFileSync(join(here().upper, "etc/new"), "utf8"), "old\n");
+});
+
+test("where no new /proc is allowed, the machine's is bound", { skip }, async () => {
+  const { out } = await runCollecting(
+    here().spec({ args: ["sh", "-c", "test -d /proc/self && echo > /proc/sys/kernel/x; ls /proc/1 >/dev/null && echo ok"] }),
+    {},
+    undefined,
+    { bindProc: true },
+  );
+  assert.equal(out, "ok\n");
+});
+
+test("the host's network, and a /sys that cannot be written to", { skip }, async () => {
+  const { out, err } = await here().sh("ls /sys/class/net; ls /sys/fs/cgroup; mount -o remount,rw /sys; echo x > /sys/kernel/mm/ksm/run", {
+    network: "host",
+  });
+  assert.equal(out, `${readdirSync("/sys/class/net").join("\n")}\n`);
+  assert.match(err, /Read-only file system/);
+  assert.equal((await here().sh("ls /sys/class/net; ip addr show lo | grep -c 'inet 127.0.0.1'")).out, "lo\n1\n");
+});
+
 test("the end of a task is the end of its sandbox", { skip }, async () => {
   const abort = new AbortController();
   const started = performance.now();

@@ -18,6 +18,14 @@ import type { SandboxExit, SandboxIo, SandboxSpec } from "./spec.ts";
 import { explain, type Table } from "./table.ts";
 import { programTrouble, setupTrouble } from "./trouble.ts";
 
+/** What is otherwise found out: for tests, and for machines that allow less. */
+export interface Machine {
+  /** Release of the kernel. */
+  readonly kernel?: string;
+  /** The machine's /proc instead of a new one. */
+  readonly bindProc?: boolean;
+}
+
 /**
  * Runs one process in isolation and waits for its end. When the task is stopped, or this process dies however it may, everything in the
  * sandbox is killed and its mounts are gone. To be called on the main thread (the wish to die with one's parent is about threads).
@@ -25,7 +33,7 @@ import { programTrouble, setupTrouble } from "./trouble.ts";
  * Throws SANDBOX where something could not be set up, with the system call that failed; with exit code 127 where the program is not in
  * the root, 126 where it may not be run; USAGE, PLAN, LIMIT for a spec that makes no sense. What the program itself does is no failure.
  */
-export async function runSandbox(spec: SandboxSpec, io: SandboxIo, task: Task): Promise<SandboxExit> {
+export async function runSandbox(spec: SandboxSpec, io: SandboxIo, task: Task, machine: Machine = {}): Promise<SandboxExit> {
   checkSpec(spec);
   task.signal.throwIfAborted();
   const privileges = ownPrivileges();
@@ -51,10 +59,10 @@ export async function runSandbox(spec: SandboxSpec, io: SandboxIo, task: Task): 
     spec: privileges.single ? withoutOtherUsers(spec) : spec,
     privileges,
     architecture,
-    kernel: release(),
+    kernel: machine.kernel ?? release(),
     stage,
     kindOf,
-    bindProc: false,
+    bindProc: machine.bindProc ?? false,
     filters: filtersFor(spec, privileges, architecture),
     hardLimits: ownHardLimits(),
   });

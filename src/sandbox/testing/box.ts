@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { createTask, type Task } from "../../task/task.ts";
 import { DEFAULT_CAPABILITIES } from "../capability.ts";
 import { ownPrivileges } from "../privileges.ts";
-import { runSandbox } from "../run.ts";
+import { type Machine, runSandbox } from "../run.ts";
 import { type MountPoint, mountPoints, type SandboxExit, type SandboxIo, type SandboxSpec } from "../spec.ts";
 
 const BUSYBOX = ["/bin/busybox", "/usr/bin/busybox"].find((path) => existsSync(path));
@@ -86,9 +86,19 @@ export class Box implements Disposable {
 }
 
 /** Runs a spec and keeps its output as text. */
-export async function runCollecting(spec: SandboxSpec, io: SandboxIo = {}, task: Task = createTask()): Promise<Result> {
+export async function runCollecting(
+  spec: SandboxSpec,
+  io: SandboxIo = {},
+  task: Task = createTask(),
+  machine: Machine = {},
+): Promise<Result> {
   const text: [string, string] = ["", ""];
-  const exit = await runSandbox(spec, { ...io, out: (stream, chunk) => void (text[stream - 1] += Buffer.from(chunk).toString()) }, task);
+  const exit = await runSandbox(
+    spec,
+    { ...io, out: (stream, chunk) => void (text[stream - 1] += Buffer.from(chunk).toString()) },
+    task,
+    machine,
+  );
   return { ...exit, out: text[0], err: text[1] };
 }
 
