@@ -1,5 +1,5 @@
-import { mkdirSync, rmSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+
 import { basename, join } from "node:path";
 import { Failure } from "../kit/error.ts";
 import { LIMITS } from "../kit/limit.ts";
@@ -123,7 +123,7 @@ async function dockerfileOf(
   if (entry.size > LIMITS.dockerfileBytes) throw new Failure("LIMIT", `the Dockerfile is larger than ${LIMITS.dockerfileBytes} bytes`);
   const { content } = entry;
   const name = basename(dockerfile.path);
-  if (content.in === "host") return { name, bytes: await readFile(join(content.path)) };
+  if (content.in === "host") return { name, bytes: readFileSync(join(content.path)) };
   if (content.in === "memory") return { name, bytes: content.bytes };
   return { name, bytes: await (main as TarInput).read(entry) };
 }

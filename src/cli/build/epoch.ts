@@ -1,4 +1,3 @@
-import { execFile } from "node:child_process";
 import { Failure } from "../../kit/error.ts";
 import { printable } from "../../kit/printable.ts";
 import type { ContextWord } from "./contexts.ts";
@@ -33,6 +32,7 @@ async function lastCommit(context: ContextWord): Promise<number> {
   // Nothing that a repository's own configuration could make git run: no pager, no signature check, no monitor.
   const safe = ["--no-pager", "-c", "log.showSignature=false", "-c", "core.fsmonitor=false", "-C", context.path];
   const args = [...safe, "log", "-1", "--no-show-signature", "--format=%ct"];
+  const { execFile } = await import("node:child_process");
   return new Promise((resolve, reject) => {
     execFile(
       "git",

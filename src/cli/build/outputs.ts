@@ -1,9 +1,9 @@
-import { isatty } from "node:tty";
 import type { OutputRequest } from "../../build/request.ts";
 import { csvFields } from "../../dockerfile/csv.ts";
 import { Mistake } from "../../dockerfile/mistake.ts";
 import { Failure } from "../../kit/error.ts";
 import { printable } from "../../kit/printable.ts";
+import { isTerminal } from "../../kit/terminal.ts";
 import type { Compression } from "../../oci/media-type.ts";
 import { parseNewName, type Reference } from "../../oci/reference.ts";
 
@@ -121,7 +121,7 @@ function checked(output: OutputRequest): OutputRequest {
   if (type === "local" && dest === "-") throw new Failure("USAGE", "a folder cannot go to standard output; use type=tar");
   if (output.directory && (dest === undefined || dest === "-"))
     throw new Failure("USAGE", `output type=${type} with tar=false needs dest=FOLDER`);
-  if ((type === "tar" || type === "oci" || type === "docker") && (dest === undefined || dest === "-") && isatty(1)) {
+  if ((type === "tar" || type === "oci" || type === "docker") && (dest === undefined || dest === "-") && isTerminal(1)) {
     throw new Failure("USAGE", `output file is required for ${type} exporter. refusing to write to console`);
   }
   return output;

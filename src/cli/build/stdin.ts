@@ -1,9 +1,8 @@
 import { createWriteStream } from "node:fs";
-import { finished } from "node:stream/promises";
-import { isatty } from "node:tty";
 import { detect } from "../../format/detect.ts";
 import { Failure } from "../../kit/error.ts";
 import { LIMITS } from "../../kit/limit.ts";
+import { isTerminal } from "../../kit/terminal.ts";
 
 /** Whether bytes begin a tar archive, compressed or not. At least 512 bytes are needed to see a plain one. */
 export function looksLikeTar(head: Buffer): boolean {
@@ -35,6 +34,7 @@ export async function takeIn(source: AsyncIterable<Buffer>, spool: () => Promise
   const path = await spool();
   const file = createWriteStream(path, { flags: "wx", mode: 0o600 });
   // A failure of the file ends the wait for it below.
+  const { finished } = await import("node:stream/promises");
   const over = finished(file);
   over.catch(() => {});
   const write = async (chunk: Buffer) => {
@@ -62,7 +62,7 @@ async function text(head: Buffer[], already: number, rest: AsyncIterator<Buffer>
 
 /** Standard input, unless it is a terminal where nobody would know what to type. Ends early when the signal does. Throws USAGE. */
 export async function* standardInput(signal: AbortSignal): AsyncGenerator<Buffer, void, void> {
-  if (isatty(0)) throw new Failure("USAGE", "standard input is a terminal: pipe a Dockerfile or a tar archive into it");
+  if (isTerminal(0)) throw new Failure("USAGE", "standard input is a terminal: pipe a Dockerfile or a tar archive into it");
   const stop = () => process.stdin.destroy(signal.reason as Error);
   signal.addEventListener("abort", stop);
   try {

@@ -1,5 +1,5 @@
-import { isatty } from "node:tty";
 import { Failure } from "../../kit/error.ts";
+import { isTerminal } from "../../kit/terminal.ts";
 import { familiarName } from "../../oci/reference.ts";
 import { createTask } from "../../task/task.ts";
 import { standardInput } from "../build/stdin.ts";
@@ -10,7 +10,7 @@ import { barsFor } from "../render/bars.ts";
 export async function run(call: Invocation): Promise<void> {
   const { flags } = call;
   const input = flags.string("input");
-  if (input === undefined && isatty(0))
+  if (input === undefined && isTerminal(0))
     throw new Failure("USAGE", "requested load from stdin, but stdin is empty: give -i FILE or pipe an archive");
   if (flags.given("platform")) {
     throw new Failure("UNSUPPORTED", "load takes every platform that an archive has", {

@@ -1,5 +1,5 @@
-import { isatty } from "node:tty";
 import { Failure } from "../../kit/error.ts";
+import { isTerminal } from "../../kit/terminal.ts";
 import { familiarName, parseReference, withDefaultTag } from "../../oci/reference.ts";
 import { readCatalog } from "../catalog.ts";
 import type { Invocation } from "../command.ts";
@@ -15,7 +15,7 @@ export async function run(call: Invocation): Promise<void> {
   if (!found) throw unknown(familiarName(withDefaultTag(parseReference(text))));
   const bytes = store.readDocument(found.image.root);
   // Exactly the bytes of the digest, unless a person is looking.
-  call.out(isatty(1) ? `${calmJson(bytes.toString("utf8"))}\n` : bytes);
+  call.out(isTerminal(1) ? `${calmJson(bytes.toString("utf8"))}\n` : bytes);
 }
 
 function unknown(name: string): Failure {

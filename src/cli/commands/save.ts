@@ -1,8 +1,8 @@
-import { isatty } from "node:tty";
 import type { Image } from "../../image/layer.ts";
 import { openImage } from "../../image/open.ts";
 import { Failure } from "../../kit/error.ts";
 import { printable } from "../../kit/printable.ts";
+import { isTerminal } from "../../kit/terminal.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import type { Compression } from "../../oci/media-type.ts";
 import { hostPlatform, parsePlatform } from "../../oci/platform.ts";
@@ -29,7 +29,7 @@ export async function run(call: Invocation): Promise<void> {
   const output = flags.string("output");
   if (format === "oci-dir" && (output === undefined || output === "-")) throw new Failure("USAGE", "--format oci-dir needs -o FOLDER");
   const toStdout = output === undefined || output === "-";
-  if (toStdout && isatty(1)) throw new Failure("USAGE", "cowardly refusing to save to a terminal. Use the -o flag or redirect");
+  if (toStdout && isTerminal(1)) throw new Failure("USAGE", "cowardly refusing to save to a terminal. Use the -o flag or redirect");
   const compression = readCompression(flags.string("compression"));
   const level = flags.int("compression-level");
   if (level !== undefined && compression === undefined) throw new Failure("USAGE", "--compression-level needs --compression");

@@ -1,5 +1,5 @@
-import { isatty } from "node:tty";
 import { printableLine } from "../../kit/printable.ts";
+import { isTerminal } from "../../kit/terminal.ts";
 import type { TaskEvent } from "../../task/task.ts";
 import { writeError } from "../output.ts";
 import type { Renderer } from "./progress.ts";
@@ -48,7 +48,7 @@ export function createBars(terminal: Terminal | undefined, write: (text: string)
 export function barsFor(env: Readonly<Record<string, string | undefined>>, quiet: boolean): Renderer {
   if (quiet) return { listener: () => {}, finish: () => {}, tellsFailure: false };
   const { stderr } = process;
-  const capable = isatty(2) && env["TERM"] !== "dumb" && env["TERM"] !== "";
+  const capable = isTerminal(2) && env["TERM"] !== "dumb" && env["TERM"] !== "";
   const terminal = { write: writeError, columns: () => stderr.columns || 80, rows: () => stderr.rows || 24, color: !env["NO_COLOR"] };
   return createBars(capable ? terminal : undefined, writeError);
 }

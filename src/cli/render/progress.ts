@@ -1,6 +1,6 @@
-import { isatty } from "node:tty";
 import { Failure } from "../../kit/error.ts";
 import { printable } from "../../kit/printable.ts";
+import { isTerminal } from "../../kit/terminal.ts";
 import type { TaskEvent } from "../../task/task.ts";
 import { writeError } from "../output.ts";
 
@@ -26,7 +26,7 @@ export function progressMode(given: string | undefined, env: Readonly<Record<str
 
 /** The renderer of a mode; `auto` redraws on a terminal that can and writes plain lines everywhere else. */
 export async function createRenderer(mode: ProgressMode, env: Readonly<Record<string, string | undefined>>): Promise<Renderer> {
-  const capable = isatty(2) && env["TERM"] !== "dumb" && env["TERM"] !== "";
+  const capable = isTerminal(2) && env["TERM"] !== "dumb" && env["TERM"] !== "";
   if (mode === "quiet" || mode === "none") return { listener: () => {}, finish: () => {}, tellsFailure: false };
   if (mode === "rawjson") return (await import("./rawjson.ts")).createRawJson(writeError);
   if (mode === "tty" || mode === "auto") {
@@ -35,7 +35,7 @@ export async function createRenderer(mode: ProgressMode, env: Readonly<Record<st
       const { stderr } = process;
       return createTty({ write: writeError, columns: () => stderr.columns || 80, rows: () => stderr.rows || 24, color: !env["NO_COLOR"] });
     }
-    if (mode === "tty" && !isatty(2)) throw new Failure("USAGE", "--progress tty needs a terminal on standard error; use plain");
+    if (mode === "tty" && !isTerminal(2)) throw new Failure("USAGE", "--progress tty needs a terminal on standard error; use plain");
   }
   return (await import("./plain.ts")).createPlain(writeError);
 }
