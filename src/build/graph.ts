@@ -48,11 +48,19 @@ export interface Put {
   readonly link: boolean;
 }
 
+/** A program from a heredoc, there for one RUN only, with mode 0755. */
+export interface RunFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** What a step does. */
 export type StepOp =
   | { readonly kind: "files"; readonly actions: readonly FileAction[] }
   | {
       readonly kind: "run";
       readonly args: readonly string[];
+      readonly files: readonly RunFile[];
       readonly env: readonly string[];
       readonly cwd: string;
       readonly user: string;
@@ -60,6 +68,7 @@ export type StepOp =
       readonly inputs: readonly InputRef[];
       readonly network: string;
       readonly security: string;
+      readonly devices: readonly { readonly name: string; readonly required: boolean }[];
     };
 
 /** One step of a stage that may add a layer: a vertex of the build's graph. */

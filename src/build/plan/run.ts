@@ -1,34 +1,35 @@
-import type { Command } from "../../dockerfile/command.ts";
-import type { InputRef } from "../graph.ts";
+import type { Command, RunMount } from "../../dockerfile/command.ts";
+import { parseMount } from "../../dockerfile/commands/mount.ts";
+import { chomp, heredocOfWord } from "../../dockerfile/heredoc.ts";
+import { Mistake } from "../../dockerfile/mistake.ts";
+import { Failure } from "../../kit/error.ts";
+import type { InputRef, RunFile } from "../graph.ts";
 import { argsOf } from "./config.ts";
 import { shown } from "./files.ts";
 import type { StageState } from "./state.ts";
 
-/** RUN: what would be executed, and where; performing it is the sandbox's business. */
-export async function planRun(state: StageState, command: Command & { readonly kind: "run" }): Promise<void> {
-  const { line } = command;
-  const args = line.shell && line.heredocs.length > 0 ? heredocArgs(state, command) : argsOf(state, line);
-  const mounts = command.mounts.map((mount) => ({
-    ...mount,
-    ...(mount.source === undefined ? {} : { source: state.expand(mount.source) }),
-    ...(mount.target === undefined ? {} : { target: state.expand(mount.target) }),
-    ...(mount.id === undefined ? {} : { id: state.expand(mount.id) }),
-  }));
+type RunCommand = Command & { readonly kind: "run" };
+
+/** RUN: what would be executed, and where; performing it is the sandbox's business. Throws PLAN, EXPANSION, NOT_FOUND. */
+export async function planRun(state: StageState, command: RunCommand): Promise<void> {
+  const { args, files } = commandOf(state, command);
+  const mounts = command.mounts.map((mount) => readMount(state, mount));
   const inputs: InputRef[] = [];
   for (const mount of mounts) {
     if (mount.type !== "bind" && mount.type !== "cache") continue;
     if (mount.from !== undefined) inputs.push(await state.find(mount.from, command));
     else if (mount.type === "bind") inputs.push({ from: "context" });
   }
-  const buildArgs = state.scope.args.map(({ key, value }) => (value === undefined ? key : `${key}=${value}`));
-  const said = line.shell ? [...(state.config.Shell ?? ["/bin/sh", "-c"]), line.words.join(" ")].join(" ") : args.join(" ");
-  const prefix = buildArgs.length > 0 ? `|${buildArgs.length} ${buildArgs.join(" ")} ` : "";
+  // As docker's history has it: ARGs with the value that counts, which may be an ENV's.
+  const told = state.scope.args.map(({ key, value }) => `${key}=${state.scope.lookup(key) ?? value ?? ""}`);
+  const prefix = told.length > 0 ? `|${told.length} ${told.join(" ")} ` : "";
   state.step(
     shown(command),
-    `RUN ${prefix}${said} # buildkit`,
+    `RUN ${prefix}${args.join(" ")} # buildkit`,
     {
       kind: "run",
       args,
+      files,
       env: [...state.scope.variables].map(([key, value]) => `${key}=${value}`),
       cwd: state.workdir,
       user: state.config.User ?? "",
@@ -36,17 +37,36 @@ export async function planRun(state: StageState, command: Command & { readonly k
       inputs,
       network: command.network ?? "default",
       security: command.security ?? "sandbox",
+      devices: command.devices.map(({ name, required }) => ({ name: state.expand(name), required })),
     },
     command,
   );
 }
 
-/** A heredoc alone is a script for the shell, or for the program its first line names; beside a command it is that command's input. */
-function heredocArgs(state: StageState, command: Command & { readonly kind: "run" }): readonly string[] {
-  const { line } = command;
-  const shell = state.config.Shell ?? ["/bin/sh", "-c"];
+/** A mount whose options wait for variables is read again now that their values are known. */
+function readMount(state: StageState, mount: RunMount): RunMount {
+  if (!mount.variables || mount.text === undefined) return mount;
+  try {
+    return parseMount(mount.text, (word) => state.expand(word));
+  } catch (error) {
+    if (!(error instanceof Mistake)) throw error;
+    throw new Failure("PLAN", error.message, error.hint === undefined ? {} : { hint: error.hint });
+  }
+}
+
+/**
+ * A heredoc alone is a script for the shell, or a program of its own where its first line says who reads it; beside a command it is that
+ * command's input, and the shell sees it as it was written (BuildKit, dockerfile2llb, dispatchRun).
+ */
+function commandOf(state: StageState, { line }: RunCommand): { readonly args: readonly string[]; readonly files: readonly RunFile[] } {
+  const [doc] = line.heredocs;
+  if (!line.shell || doc === undefined) return { args: argsOf(state, line), files: [] };
   const text = line.words.join(" ");
-  const only = line.heredocs.length === 1 ? line.heredocs[0] : undefined;
-  if (only && /^<<-?["']?\w+["']?$/.test(text.trim())) return [...shell, only.content];
-  return [...shell, [text, ...line.heredocs.map((doc) => `${doc.content}${doc.name}`)].join("\n")];
+  const script = (words: string) => argsOf(state, { ...line, words: [words] });
+  if (heredocOfWord(text.trim()) === undefined)
+    return { args: script([text, ...line.heredocs.map((one) => `${one.content}${one.name}`)].join("\n")), files: [] };
+  const content = doc.chomp ? chomp(doc.content) : doc.content;
+  if (!doc.content.startsWith("#!")) return { args: script(content), files: [] };
+  const path = `/dev/pipes/${doc.name}`;
+  return { args: script(path), files: [{ path, text: content }] };
 }
