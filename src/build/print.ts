@@ -25,7 +25,7 @@ export async function print(what: Printable, request: BuildRequest, store: Conte
   const keys: StepKeys[] = [];
   const built = await steps(graph, request, inlet, opened.program.syntax.lines, store, task, (one) => keys.push(one));
   await store.flush();
-  if (what === "keys") return json(keys);
+  if (what === "keys") return json(inOrder(keys, graph));
   const { manifestBytes } = assemble(
     built.layers,
     finalConfig(graph.stages.get(graph.target) as StagePlan, built, request),
@@ -34,7 +34,15 @@ export async function print(what: Printable, request: BuildRequest, store: Conte
   return `${Buffer.from(manifestBytes).toString("utf8").trimEnd()}\n`;
 }
 
-function stagePicture(stage: BuildGraph["stages"] extends ReadonlyMap<number, infer Stage> ? Stage : never): unknown {
+/** As the Dockerfile has the steps; stages that ran side by side told of theirs as they came. */
+function inOrder(keys: readonly StepKeys[], graph: BuildGraph): StepKeys[] {
+  const stages = [...graph.stages.values()].sort((a, b) => a.index - b.index);
+  const places = new Map(stages.flatMap((stage) => stage.steps).map((step, at) => [step.id, at]));
+  const place = (one: StepKeys) => places.get(one.id) ?? 0;
+  return [...keys].sort((a, b) => place(a) - place(b));
+}
+
+function stagePicture(stage: StagePlan): unknown {
   const { base, baseConfig: _, ...rest } = stage;
   const from = base.kind === "image" ? { kind: base.kind, name: base.name, digest: base.image.descriptor.digest } : base;
   return { ...rest, base: from };

@@ -248,8 +248,7 @@ test("RUN --mount: options with variables are read when their values are known",
     `FROM scratch AS src\nFROM scratch\nARG T=/target\nARG K=cache\nARG RO=true\nARG N=0755\nRUN --mount=${options} true\n`;
   const mount = async (options: string, request?: Partial<BuildRequest>) => {
     const { mounts, inputs } = await run(text(options), request);
-    const { text: _, ...facts } = mounts[0] as (typeof mounts)[number];
-    return { ...facts, inputs: inputs.map((input) => input.from) };
+    return { ...mounts[0], inputs: inputs.map((input) => input.from) };
   };
   assert.deepEqual(await mount("type=$K,target=$T,id=i-$K,mode=$N,sharing=locked"), {
     type: "cache",

@@ -43,11 +43,12 @@ export async function planRun(state: StageState, command: RunCommand): Promise<v
   );
 }
 
-/** A mount whose options wait for variables is read again now that their values are known. */
-function readMount(state: StageState, mount: RunMount): RunMount {
-  if (!mount.variables || mount.text === undefined) return mount;
+/** A mount as it counts: one whose options wait for variables is read again now that their values are known. */
+function readMount(state: StageState, given: RunMount): RunMount {
   try {
-    return parseMount(mount.text, (word) => state.expand(word));
+    const waits = given.variables === true && given.text !== undefined;
+    const { text: _, ...mount } = waits ? parseMount(given.text, (word) => state.expand(word)) : given;
+    return mount;
   } catch (error) {
     if (!(error instanceof Mistake)) throw error;
     throw new Failure("PLAN", error.message, error.hint === undefined ? {} : { hint: error.hint });
