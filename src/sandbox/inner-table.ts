@@ -42,8 +42,9 @@ export function innerTable(options: InnerOptions): InnerTable {
   table.call("setsid", [], { ignore: true });
 
   // Every mount is made here, while the host's paths are there, and attached nowhere.
-  const root = rootMount(inside);
+  // The kernel's own file systems first: if they are refused, the directories of the overlay are still untouched (see run.ts).
   const system = systemMounts(inside);
+  const root = rootMount(inside);
   const mounts = specMounts(inside);
   const place = inside.attachStaged(root, "/");
   table.call("chdir", [table.text(place)], { label: "enter the root" });

@@ -1,20 +1,25 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { findProgram } from "./engine.ts";
 import { ownPrivileges } from "./privileges.ts";
 import { ownSubIds } from "./subid.ts";
-import { whyNot } from "./testing/box.ts";
+import { Box, runCollecting, whyNot } from "./testing/box.ts";
+
+interface User {
+  readonly uid: number;
+  readonly gid: number;
+}
 
 const isRoot = process.getuid?.() === 0;
 /** A user that nobody has, without ranges in /etc/subuid. */
 const NOBODYS = 54321;
 
 /** The user to be for the test: as root the first one with ranges, else oneself. */
-function ranged(): { uid: number; gid: number } | undefined {
+function ranged(): User | undefined {
   if (!findProgram("newuidmap")) return undefined;
   if (!isRoot) return ownSubIds("/etc/subuid").length > 0 ? { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 } : undefined;
   const names = readFileSync("/etc/subuid", "utf8")
@@ -27,41 +32,64 @@ function ranged(): { uid: number; gid: number } | undefined {
   return undefined;
 }
 
-function inside(kind: "best" | "single", user: { uid: number; gid: number } | undefined): string {
+const files = ["run", "killed"].map((name) => join(import.meta.dirname, `${name}.test.ts`));
+const driver = join(import.meta.dirname, "testing/inside.ts");
+
+/** Runs the tests as that user, with a home of its own. */
+async function inside(user: User, run: (home: string) => string | Promise<string>): Promise<string> {
   const home = mkdtempSync(join(tmpdir(), "nought-rootless-"));
   try {
     chmodSync(home, 0o755);
-    if (user && isRoot) chownSync(home, user.uid, user.gid);
-    const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-    const files = ["run", "killed"].map((name) => join(import.meta.dirname, `${name}.test.ts`));
-    const { stdout, stderr } = spawnSync(process.execPath, [join(import.meta.dirname, "testing/inside.ts"), kind, ...files], {
-      encoding: "utf8",
-      env: { ...env, HOME: home, TMPDIR: home, XDG_CACHE_HOME: join(home, "cache"), XDG_RUNTIME_DIR: "" },
-      ...(isRoot && user ? user : {}),
-    });
-    return stdout + stderr;
+    if (isRoot) chownSync(home, user.uid, user.gid);
+    return await run(home);
   } finally {
     rmSync(home, { recursive: true, force: true });
   }
 }
 
+function variables(home: string): Record<string, string> {
+  return { HOME: home, TMPDIR: home, XDG_CACHE_HOME: join(home, "cache"), PATH: process.env["PATH"] ?? "/usr/bin:/bin" };
+}
+
+/** The tests all passed, and most of them were run. */
+function judge(t: TestContext, out: string): void {
+  if (out.includes("# cannot enter")) return t.skip(out);
+  const count = (name: string) => Number(new RegExp(`^# ${name} (\\d+)$`, "m").exec(out)?.[1] ?? -1);
+  const failed = out.split("\n").filter((line) => /^\s*not ok/.test(line));
+  assert.deepEqual(failed, [], out);
+  assert.ok(count("pass") > 15 && count("skipped") < 8, out.slice(-1500));
+  t.diagnostic(`${count("pass")} passed, ${count("skipped")} skipped`);
+}
+
+const noBusybox = process.platform === "linux" ? `${whyNot()}`.includes("busybox") && whyNot() : "not Linux";
+
 for (const [kind, user, why] of [
   ["best", ranged(), "no user with ranges in /etc/subuid, or no newuidmap (Debian: uidmap)"],
   ["single", isRoot ? { uid: NOBODYS, gid: NOBODYS } : undefined, "not root"],
 ] as const) {
-  const skip =
-    process.platform !== "linux" || whyNot()?.toString().includes("busybox")
-      ? whyNot() || "not Linux"
-      : (kind === "best" && !user) || (isRoot && !ownPrivileges().initial)
-        ? why
-        : false;
-  test(`an ordinary user, ${kind === "best" ? "with ranges of ids" : "with a single id"}: the same tests`, { skip }, (t) => {
-    const out = inside(kind, user);
-    const count = (name: string) => Number(new RegExp(`^# ${name} (\\d+)$`, "m").exec(out)?.[1] ?? -1);
-    if (out.includes("# cannot enter")) return t.skip(out);
-    const failed = out.split("\n").filter((line) => /^\s*not ok/.test(line));
-    assert.deepEqual(failed, [], out);
-    assert.ok(count("pass") > 15 && count("skipped") < 8, out.slice(-1500));
-    t.diagnostic(`${kind}: ${count("pass")} passed, ${count("skipped")} skipped`);
+  const skip = noBusybox || (isRoot && !ownPrivileges().initial ? "inside already" : user ? false : why);
+  test(`an ordinary user, ${kind === "best" ? "with ranges of ids" : "with a single id"}: the same tests`, { skip }, async (t) => {
+    const out = await inside(user as User, (home) => {
+      const options = { encoding: "utf8", env: variables(home), ...(isRoot ? user : {}) } as const;
+      const { stdout, stderr } = spawnSync(process.execPath, [driver, kind, ...files], options);
+      return stdout + stderr;
+    });
+    judge(t, out);
   });
 }
+
+test("X28: in a container that hides parts of /proc: the same tests", {
+  skip: noBusybox || (ownPrivileges().initial && isRoot ? false : "not root"),
+}, async (t) => {
+  using box = new Box();
+  const user = { uid: NOBODYS, gid: NOBODYS, groups: [] };
+  const out = await inside(user, async (home) => {
+    const shared = ["/usr", "/lib", "/lib64", "/etc", tmpdir(), join(import.meta.dirname, "../..")].filter((path) => existsSync(path));
+    const mounts = shared.map((path) => ({ type: "bind", source: path, target: path, kind: "directory" }) as const);
+    const env = Object.entries(variables(home)).map(([name, value]) => `${name}=${value}`);
+    const args = [process.execPath, driver, "single", ...files.slice(0, 1)];
+    const result = await runCollecting(box.spec({ args, env, mounts, user, seccomp: false }));
+    return result.out + result.err;
+  });
+  judge(t, out);
+});

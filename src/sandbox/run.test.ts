@@ -249,7 +249,8 @@ test("a terminal of its own", { skip }, async () => {
 });
 
 test("an init as process 1 hands signals on and collects orphans", { skip }, async () => {
-  const line = "echo $$; (sleep 0.05 &) ; sleep 0.2; cat /proc/[0-9]*/stat | grep -c ') Z'; trap 'exit 9' TERM; echo up; while :; do sleep 0.05; done";
+  const line =
+    "echo $$; (sleep 0.05 &) ; sleep 0.2; cat /proc/[0-9]*/stat | grep -c ') Z'; trap 'exit 9' TERM; echo up; while :; do sleep 0.05; done";
   const running = runCollecting(here().spec({ args: ["sh", "-c", line], init: true }), {
     started: (control) => void setTimeout(() => control.signal("SIGTERM"), 600),
   });

@@ -41,9 +41,25 @@ export async function runSandbox(spec: SandboxSpec, io: SandboxIo, task: Task, m
     throw new Failure("SANDBOX", "this process is neither root nor in a user namespace of its own, so it may not mount", {
       hint: "`nought doctor` says what this machine allows.",
     });
-  const helper = installHelper();
+  const bindProc = machine.bindProc ?? noOwnProc;
+  const run = start(privileges.single ? withSingleId(spec) : spec, io, task, { ...machine, bindProc });
+  try {
+    return await run.end();
+  } catch (error) {
+    // A container around us that hides parts of /proc: the kernel then refuses a new one. Nothing was changed yet.
+    if (bindProc || run.refused !== "/proc") throw error;
+    noOwnProc = true;
+    return start(privileges.single ? withSingleId(spec) : spec, io, task, { ...machine, bindProc: true }).end();
+  }
+}
+
+/** Whether the kernel was seen to refuse a new /proc. */
+let noOwnProc = false;
+
+function start(spec: SandboxSpec, io: SandboxIo, task: Task, machine: Machine): Run {
+  const privileges = ownPrivileges();
+  const { architecture, stage } = installHelper();
   const engine = engineCommand();
-  const { architecture, stage } = helper;
   const outer = outerTable({
     spec,
     architecture,
@@ -56,7 +72,7 @@ export async function runSandbox(spec: SandboxSpec, io: SandboxIo, task: Task, m
     cgroups: [],
   });
   const inner = innerTable({
-    spec: privileges.single ? withoutOtherUsers(spec) : spec,
+    spec,
     privileges,
     architecture,
     kernel: machine.kernel ?? release(),
@@ -72,12 +88,19 @@ export async function runSandbox(spec: SandboxSpec, io: SandboxIo, task: Task, m
     env: {},
     cwd: "/",
   });
-  return new Run(child, outer, inner, spec, io, task).end();
+  return new Run(child, outer, inner, spec, io, task);
 }
 
-/** With one id there is no other user to become. */
-function withoutOtherUsers(spec: SandboxSpec): SandboxSpec {
-  return { ...spec, user: { uid: 0, gid: 0, groups: [] } };
+/** Debian's apt becomes another user to fetch, which it cannot where there is none. */
+const APT = 'APT::Sandbox::User "root";\n';
+const APT_CONFIG = "/dev/.nought-apt.conf";
+
+/** With one id there is no other user to become. The file for apt is in memory, below /dev: nothing of it comes into a layer. */
+function withSingleId(spec: SandboxSpec): SandboxSpec {
+  const single = { ...spec, user: { uid: 0, gid: 0, groups: [] } };
+  if (spec.env.some((one) => one.startsWith("APT_CONFIG="))) return single;
+  const file = { type: "bytes", target: APT_CONFIG, bytes: Buffer.from(APT), mode: 0o644, uid: 0, gid: 0, readonly: true } as const;
+  return { ...single, env: [...spec.env, `APT_CONFIG=${APT_CONFIG}`], mounts: [...spec.mounts, file] };
 }
 
 const kinds = new Map<string, "file" | "directory" | undefined>();
@@ -102,6 +125,8 @@ class Run {
   #begun = false;
   #reports = Buffer.alloc(0);
   #failure: Failure | undefined;
+  /** The file system of the kernel that it refused to mount anew. */
+  refused: "/proc" | undefined;
   #status: number | undefined;
 
   constructor(child: ChildProcess, outer: Table, inner: InnerTable, spec: SandboxSpec, io: SandboxIo, task: Task) {
@@ -171,6 +196,7 @@ class Run {
   #explain(operation: number, errno: number): Failure {
     const [outer, inner] = this.#tables;
     if (!this.#begun) return setupTrouble(explain(outer, operation, errno), errnoName(errno));
+    if (inner.table.label(operation) === "fsmount /proc" && errnoName(errno) === "EPERM") this.refused = "/proc";
     const trouble = inner.troubles.get(operation);
     if (trouble) return programTrouble(trouble, this.#spec, inner.table.label(operation).replace(/^exec /, ""), errnoName(errno));
     return setupTrouble(explain(inner.table, operation, errno), errnoName(errno));
@@ -179,7 +205,8 @@ class Run {
 
 /** Waits until a process is no more; not for ever. */
 async function gone(pid: number): Promise<void> {
-  for (let tries = 0; pid > 0 && tries < 500 && existsSync(`/proc/${pid}`); tries++) await new Promise((resolve) => setTimeout(resolve, 5));
+  if (pid === 0) return;
+  for (let tries = 0; tries < 500 && existsSync(`/proc/${pid}`); tries++) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 async function feed(to: Writable, from: AsyncIterable<Uint8Array>): Promise<void> {

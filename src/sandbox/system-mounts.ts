@@ -130,8 +130,8 @@ function procMount(inside: Inside): Register {
 }
 
 /** Whether /sys is the host's: a new one may only be mounted by who owns the network namespace it shows. */
-function bindsSys({ privileges, spec }: Inside): boolean {
-  return !privileges.initial && spec.network === "host";
+function bindsSys({ privileges, spec, bindProc }: Inside): boolean {
+  return bindProc || (!privileges.initial && spec.network === "host");
 }
 
 function sysMount(inside: Inside): Register {

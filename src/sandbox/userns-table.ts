@@ -119,6 +119,10 @@ function runMapper(table: TableBuilder, program: string, pid: Address, own: numb
   }
   const argv = table.words64(table.text(program), pid, ...numbers.map((one) => table.text(`${one}`)), 0);
   table.clone(0, child, parent, "fork");
+  // What it has to say is no news: where it fails there is another way.
+  const silence = table.register();
+  table.call("openat", [AT_FDCWD, table.text("/dev/null"), O.WRONLY, 0], { into: silence, ignore: true });
+  table.call("dup3", [silence, 2, 0], { ignore: true });
   table.call("execve", [table.text(program), argv, table.list([])], { ignore: true });
   table.leave(1);
   table.place(parent);

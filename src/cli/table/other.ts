@@ -22,6 +22,16 @@ export const OTHER_COMMANDS: readonly Command[] = [
     load: () => import("../commands/info.ts"),
   },
   {
+    paths: ["doctor"],
+    usage: "[OPTIONS]",
+    description: "Tell how well this machine can isolate processes, and what would help",
+    more: "Tries it, in processes of their own: namespaces, mounts, overlayfs, filters of system calls. Level 4 is root, 3 an ordinary user with a range of ids in /etc/subuid, 2 one without, 1 a container that hides parts of /proc, 0 nothing. Exit code 8 at level 0.",
+    section: "Commands",
+    flags: [OBJECT_FORMAT],
+    positional: { min: 0, max: 0 },
+    load: () => import("../commands/doctor.ts"),
+  },
+  {
     paths: ["system df"],
     usage: "[OPTIONS]",
     description: "Show how much disk nought uses",
