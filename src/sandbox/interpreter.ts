@@ -1,6 +1,7 @@
 /**
  * The helper once more, in perl, for disks that do not let it run: reads the same tables (table.ts) and moves the same bytes (native/nbox.c
- * says what the pump does). Its arguments are the numbers of clone(2) and clock_gettime(2). Only what is in the interpreter itself is used: no module is loaded.
+ * says what the pump does). Its arguments are the numbers of clone(2) and clock_gettime(2). Only what is in the interpreter itself is
+ * used: no module is loaded.
  */
 export const INTERPRETER = String.raw`
 use strict; use integer; $^F = 1 << 20;

@@ -86,10 +86,10 @@ test("another user has its groups, no capabilities, and may open its own output 
 });
 
 test("the working directory is made for the user, and root may go where the user may not", { skip }, async () => {
-  const made = await here().sh("pwd; stat -c %u:%g:%a . ..", { cwd: "/work/a/b", user: { uid: 1000, gid: 1000, groups: [] } });
+  const made = await here().sh("pwd; stat -c %u:%g:%a . ..", { cwd: "/app/a/b", user: { uid: 1000, gid: 1000, groups: [] } });
   const owner = ownPrivileges().single ? "0:0" : "1000:1000";
-  assert.equal(made.out, `/work/a/b\n${owner}:755\n${owner}:755\n`);
-  assert.equal((await here().sh("pwd", { cwd: "/work" })).out, "/work\n");
+  assert.equal(made.out, `/app/a/b\n${owner}:755\n${owner}:755\n`);
+  assert.equal((await here().sh("pwd", { cwd: "/app" })).out, "/app\n");
 });
 
 test("X10: no working directory leads out", { skip }, async () => {

@@ -26,6 +26,7 @@ export const loadNumber: Instruction = [LOAD, 0, 0, NUMBER];
 export const loadArchitecture: Instruction = [LOAD, 0, 0, ARCHITECTURE];
 /** The lower half of an argument: little-endian. */
 export const loadArgument = (index: number): Instruction => [LOAD, 0, 0, argumentOffset(index)];
+/** Ends the program. */
 export const answer = (action: number): Instruction => [RETURN, 0, 0, action];
 
 /** `then` if the loaded value is the operand, else what follows. */

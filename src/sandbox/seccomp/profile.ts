@@ -1,7 +1,7 @@
 import { capabilityMask } from "../capability.ts";
 
 /**
- * Docker's default profile of system calls, told by what it refuses: of the calls that syscall-numbers.ts knows, everything else is allowed.
+ * Docker's default profile of system calls, told by what it refuses: of the calls that syscall-numbers.ts knows, the rest is allowed.
  * Calls that are newer than all of these do not exist (ENOSYS), so that a C library takes the older way. Source of the facts:
  * moby/profiles, seccomp/default.json, as of 2026.
  */

@@ -33,10 +33,10 @@ export class Box implements Disposable {
   #steps = 0;
 
   constructor() {
-    for (const name of ["bin", "etc", "tmp", "work", "root"]) mkdirSync(join(this.base, name), { recursive: true });
+    for (const name of ["bin", "etc", "tmp", "app", "root"]) mkdirSync(join(this.base, name), { recursive: true });
     copyFileSync(BUSYBOX as string, join(this.base, "bin/busybox"));
     for (const name of APPLETS) symlinkSync("busybox", join(this.base, "bin", name));
-    writeFileSync(join(this.base, "etc/passwd"), "root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/work:/bin/sh\n");
+    writeFileSync(join(this.base, "etc/passwd"), "root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/app:/bin/sh\n");
     writeFileSync(join(this.base, "etc/group"), "root:x:0:\napp:x:1000:\nextra:x:2000:app\n");
   }
 

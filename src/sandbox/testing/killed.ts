@@ -1,4 +1,4 @@
-/** Starts a sandbox that would never end by itself, says so, and waits to be killed. The word after the script is found in its processes. */
+/** Starts a sandbox that would not end by itself, says so, and waits to be killed. Its processes have the first word in their arguments. */
 import { chmodSync, copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { createTask } from "../../task/task.ts";
