@@ -41,6 +41,13 @@ export const KNOWN: readonly Known[] = [
   { name: "copy-non-utf8", field: "error", reason: "docker's transport cannot carry such names; nought can" },
   { name: "copy-wildcard-escape", field: "error", reason: 'nought honours the escape in "st\\\\*r", as the reference describes it' },
   { name: "stage-name-reserved", field: "error", reason: "scratch is a reserved name everywhere in nought" },
+  {
+    name: "named-context-base",
+    field: "history",
+    reason:
+      "FROM a folder: docker puts the missing line for its layer last, under another step's name; nought puts it first, where the layer is",
+  },
+  { name: "named-context-base-user", field: "history", reason: "the same" },
 ];
 
 /** Splits differences into those of the table and the rest; `unused` are the rows of this case that nothing matched. */
