@@ -155,3 +155,17 @@ test("--no-cache-filter builds only the named stage anew", async () => {
   assert.deepEqual(done, ["[one 1/1] COPY a /"]);
   assert.equal(cached.length, 2);
 });
+
+test("a large file that was only touched is still a hit, though it is not read for that first", async () => {
+  await using bench = new Workbench();
+  const dir = bench.folder("context", { big: Buffer.alloc(9 << 20, 7) });
+  utimesSync(join(dir, "big"), 1e9, 1e9);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  const { digest } = await bench.build(dir, "FROM scratch\nCOPY big /\n");
+  utimesSync(join(dir, "big"), 2e9, 2e9);
+  const again = await bench.build(dir, "FROM scratch\nCOPY big /\n");
+  assert.equal(again.cached.length, 1);
+  assert.equal(again.digest, digest);
+  writeFileSync(join(dir, "big"), Buffer.alloc(9 << 20, 8));
+  assert.equal((await bench.build(dir, "FROM scratch\nCOPY big /\n")).done.length, 1);
+});

@@ -37,6 +37,13 @@ export class HostDigests {
     return path === undefined ? undefined : (this.#read.get(path) ?? this.#input.ledger?.find(path, content.stamp)?.digest);
   }
 
+  /** Whether a file whose digest is not known was probably changed since the last build (see Ledger). */
+  probablyChanged(entry: Entry): boolean {
+    const { folder, ledger } = this.#input;
+    if (entry.kind !== "file" || entry.content.in !== "host" || folder === undefined || this.find(entry) !== undefined) return false;
+    return ledger?.probablyChanged(entry.content.path.slice(folder.length), entry.content.stamp) ?? false;
+  }
+
   /**
    * Keeps what reading a file gave, and where its bytes lie now, if it is a file of this input. `readAt` is the clock in ms before it
    * was read.

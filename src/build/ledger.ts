@@ -13,6 +13,11 @@ import { sameStamp } from "../tree/stamp.ts";
 export interface Ledger {
   /** What is known of the file at that path, or undefined when it must be read. */
   find(path: string, stamp: Stamp): KnownFile | undefined;
+  /**
+   * Whether a file that `find` does not know has surely or probably other bytes than last time: it had another size, or it is large and
+   * was written to. Reading such a file only to find that out is not worth it.
+   */
+  probablyChanged(path: string, stamp: Stamp): boolean;
   /** Keeps a digest; `readAt` is the time in ms since the epoch just before the file was read. */
   learn(path: string, stamp: Stamp, digest: Digest, readAt: number, copy?: LayerAddress): void;
   /** The bytes to keep for the next build, or undefined where nothing was learnt. */
@@ -29,6 +34,8 @@ const HEAD = 60;
 /** A place is layer × this + offset in blocks of 512 bytes; 2^53 leaves room for 512 layers of 8 PiB. */
 const PLACES = 2 ** 44;
 const NOWHERE = -1;
+/** Bytes from which a file is not read for its digest alone once it was written to. */
+const LARGE = 8 << 20;
 
 interface Row {
   readonly stamp: Stamp;
@@ -65,6 +72,10 @@ export function openLedger(bytes: Uint8Array | undefined, isThere: (diffId: Dige
       const digest = `sha256:${old.digests.toString("hex", at * 32, at * 32 + 32)}` as Digest;
       const copy = addressOf(numbers[f + 4] as number);
       return copy === undefined ? { digest } : { digest, copy };
+    },
+    probablyChanged(path, stamp) {
+      const at = old?.places.get(path);
+      return old !== undefined && at !== undefined && (old.numbers[at * NUMBERS] !== stamp.size || stamp.size >= LARGE);
     },
     learn(path, stamp, digest, readAt, copy) {
       if (Math.max(stamp.mtimeMs, stamp.ctimeMs) > readAt - REST_MS) return;

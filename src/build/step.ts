@@ -19,7 +19,7 @@ interface Remembered {
  * Performs one step on top of what was built before, or finds that it is known. Two keys lead to a layer: the quick one says the same
  * operation on the same sources over the same layers; the exact one says the same entries, whatever was below, so that a rebuilt
  * stage that changes nothing here stops the ripple. A definition that was never seen is sealed first and its keys follow from
- * the same pass; one that was seen is hashed first, because a hit is likely.
+ * the same pass; one that was seen is hashed first, because a hit is likely, unless a file was probably changed.
  */
 export async function solveStep(step: Step, below: Built, useCache: boolean, shop: Workshop): Promise<Built> {
   const { task } = shop;
@@ -31,8 +31,8 @@ export async function solveStep(step: Step, below: Built, useCache: boolean, sho
   const told = { id: step.id, label: step.label };
 
   let selections = await all(prepared, (one) => one.selection());
-  if (selections === undefined && useCache && shop.recall(definition) !== undefined)
-    selections = await all(prepared, (one) => one.hashed());
+  const seen = useCache && shop.recall(definition) !== undefined;
+  if (selections === undefined && seen && !(await changed(prepared))) selections = await all(prepared, (one) => one.hashed());
   const quickOf = (digests: readonly Digest[] | undefined) => digests && keyOf("quick/1", definition, below.chain, digests);
   const finish = (built: Built, cached: boolean, exact?: Digest): Built => {
     const quick = quickOf(selections);
@@ -73,6 +73,10 @@ export async function solveStep(step: Step, below: Built, useCache: boolean, sho
   // A file that is not what the ledger said (its stamp was set back): the keys above are wrong for these bytes.
   if (!truthful) return finish(built, false);
   selections ??= await all(prepared, (one) => one.selection());
+  // It was thought to be changed and was not: the layer of last time stays, with the times it has.
+  const late = seen && quick === undefined ? quickOf(selections) : undefined;
+  const after = late && recall(late, below, shop);
+  if (after) return finish(after, true);
   const sealedExact = exact ?? draftDigest(sealed.draft, shop.epoch, find);
   for (const key of [quickOf(selections), sealedExact]) if (key) shop.remember({ key, layer, value: { newest } satisfies Remembered });
   shop.remember({ key: definition });
@@ -98,6 +102,16 @@ function withoutCopy(entry: Entry): Entry {
   if (entry.kind !== "file" || entry.content.in !== "host" || entry.content.copy === undefined) return entry;
   const { copy: _, ...content } = entry.content;
   return { ...entry, content };
+}
+
+/** Whether a source was probably changed since last time, so that its layer is written at once instead of being read twice. */
+async function changed(prepared: readonly Prepared[]): Promise<boolean> {
+  for (const one of prepared) {
+    const { digests } = one;
+    if (!digests) continue;
+    for (const pick of await one.picks()) if ([pick.top, ...pick.below].some((entry) => digests.probablyChanged(entry))) return true;
+  }
+  return false;
 }
 
 /** All digests, or undefined if one is not known. */

@@ -108,7 +108,7 @@ class Oracle {
     if (said === undefined) this.#error(what.digest, `${printable(what.mediaType)} is no media type of a layer`);
     const indexed = await this.#attempt(what, async () => {
       await using bytes = await this.#reader.open(what);
-      return indexLayer(this.#measured(what, bytes.read()), undefined, this.#task);
+      return await indexLayer(this.#measured(what, bytes.read()), undefined, this.#task);
     });
     this.#layers.set(what.digest, indexed);
     if (!indexed) return undefined;

@@ -81,6 +81,8 @@ export function inspectStore(layout: Layout): "present" | "absent" {
   }
   const others = namesIn(dir).filter((name) => !name.startsWith(".version-"));
   if (others.length === 0) return "absent";
+  // Somebody else may be making the store at this very moment: the mark comes first, so by now it is there.
+  if (readVersion(layout) !== undefined) return inspectStore(layout);
   throw refuse(dir, "is not a nought store: it holds other files", "Give an empty or a new folder.");
 }
 
