@@ -1,0 +1,214 @@
+import { createHash } from "node:crypto";
+import { closeSync, constants, lstatSync, openSync, readdirSync, readlinkSync, readSync, type Stats } from "node:fs";
+import { compareNames, decodeName } from "../kit/bytes.ts";
+import { Failure } from "../kit/error.ts";
+import { LIMITS } from "../kit/limit.ts";
+import { printable } from "../kit/printable.ts";
+import { storageFailure } from "../kit/storage-failure.ts";
+import type { Task } from "../task/task.ts";
+import { fsName } from "../tree/content.ts";
+import { compareEntries } from "../tree/diff.ts";
+import type { DirEntry, Draft, Entry, FileEntry } from "../tree/entry.ts";
+import { type Path, ROOT } from "../tree/path.ts";
+import { stampOf } from "../tree/stamp.ts";
+import type { Tree } from "../tree/tree.ts";
+import type { HostCalls } from "./calls.ts";
+
+/** How changes are read. */
+export interface ChangesHow {
+  readonly calls: HostCalls;
+  /** As the lowers were unpacked. `mine`: entries keep the ids that they have below, and new ones belong to root. */
+  readonly ids: "keep" | "mine";
+  /** What makeStubs made: directories of it that hold nothing and that nobody changed are left out. */
+  readonly stubs?: ReadonlySet<Path>;
+}
+
+/** One name in the upper directory. */
+interface Found {
+  readonly path: Path;
+  readonly file: string;
+  readonly stats: Stats;
+  readonly kids: readonly Found[];
+  xattrs: ReadonlyMap<string, Uint8Array>;
+}
+
+/**
+ * What a step changed: the upper directory of its overlay as a draft on top of `below`, the merged tree of the image's layers. Every parent
+ * of a change is in it, with its own metadata, since unpackers that make missing parents make them differently. What was copied up but is
+ * as before is left out, as are sockets and the mark of an opaque directory that hides nothing. Contents are addresses of files in `upper`,
+ * which must stay until the draft is sealed; nothing may write to it any more. The root directory itself is no change.
+ * Throws SANDBOX for an overlay that was mounted with options whose books cannot be read back, STORAGE, LIMIT, INTERRUPTED.
+ */
+export async function readChanges(upper: string, below: Tree, how: ChangesHow, task: Task): Promise<Draft> {
+  const all: Found[] = [];
+  try {
+    const kids = list(upper, ROOT, all, task);
+    const attributes = how.calls.attributes(all.map((found) => found.file));
+    for (const [at, found] of all.entries()) found.xattrs = attributes[at] ?? NONE;
+    const reader = new ChangeReader(below, how, task);
+    reader.read(kids, false);
+    return reader.draft;
+  } catch (error) {
+    throw storageFailure(error, "could not read the changes in", upper);
+  }
+}
+
+const NONE: ReadonlyMap<string, Uint8Array> = new Map();
+
+function list(folder: string, path: Path, all: Found[], task: Task): Found[] {
+  if (task.signal.aborted) throw new Failure("INTERRUPTED", "interrupted while reading the changes of a step");
+  const names = readdirSync(fsName(folder), { encoding: "buffer" }).map(decodeName).sort(compareNames);
+  return names.map((name) => {
+    if (all.length >= LIMITS.treeEntries) throw new Failure("LIMIT", `a step changed more than ${LIMITS.treeEntries} files`);
+    const file = `${folder}/${name}`;
+    const stats = lstatSync(fsName(file));
+    const inner = (path === ROOT ? `/${name}` : `${path}/${name}`) as Path;
+    const kids: Found[] = [];
+    const found: Found = { path: inner, file, stats, kids, xattrs: NONE };
+    all.push(found);
+    if (stats.isDirectory()) kids.push(...list(file, inner, all, task));
+    return found;
+  });
+}
+
+class ChangeReader {
+  readonly draft: Entry[] = [];
+  readonly #below: Tree;
+  readonly #how: ChangesHow;
+  readonly #task: Task;
+  /** The first name of each file that has several. */
+  readonly #first = new Map<string, Path>();
+
+  constructor(below: Tree, how: ChangesHow, task: Task) {
+    this.#below = below;
+    this.#how = how;
+    this.#task = task;
+  }
+
+  /** `hidden`: the directory is opaque, so that nothing of lower layers shows in it. */
+  read(all: readonly Found[], hidden: boolean): void {
+    for (const found of all) {
+      const { path, stats } = found;
+      const old = this.#below.get(path);
+      const shown = hidden ? undefined : old;
+      if (stats.isSocket()) continue;
+      // All whiteouts of a mount are names of one inode; that says nothing.
+      if (stats.isCharacterDevice() && stats.rdev === 0) {
+        if (shown) this.draft.push({ kind: "whiteout", path, mode: 0, uid: 0, gid: 0, mtime: seconds(stats) });
+        continue;
+      }
+      if (path.slice(path.lastIndexOf("/") + 1).startsWith(".wh.")) {
+        this.#task.emit({ type: "note", text: `${printable(path)} is left out: in a layer, its name would say that another file is gone` });
+        continue;
+      }
+      checkBooks(found);
+      const facts = this.#facts(found, old);
+      if (stats.isDirectory()) this.#directory(found, { ...facts, kind: "dir" }, shown, hidden);
+      else this.#leaf(found, facts, shown);
+    }
+  }
+
+  #directory(found: Found, entry: DirEntry, shown: Entry | undefined, hidden: boolean): void {
+    const marked = ["trusted.overlay.opaque", "user.overlay.opaque"].some((name) => found.xattrs.get(name)?.[0] === 0x79);
+    const opaque = marked && shown?.kind === "dir";
+    const at = this.draft.length;
+    this.draft.push(opaque ? { ...entry, opaque: true } : entry);
+    this.read(found.kids, hidden || marked || shown?.kind !== "dir");
+    if (this.draft.length > at + 1 || opaque) return;
+    const same = shown ? shown.kind === "dir" && compareEntries(visible(shown), entry).length === 0 && whole(found.stats) : false;
+    if (same || (shown === undefined && this.#how.stubs?.has(entry.path))) this.draft.pop();
+  }
+
+  #leaf(found: Found, facts: Facts, shown: Entry | undefined): void {
+    const { stats, path, file } = found;
+    let entry: Entry;
+    if (stats.isFile()) {
+      if (stats.nlink > 1) {
+        const inode = `${stats.dev}:${stats.ino}`;
+        const first = this.#first.get(inode);
+        if (first !== undefined) {
+          this.draft.push({ ...facts, kind: "hardlink", target: first });
+          return;
+        }
+        this.#first.set(inode, path);
+      }
+      entry = { ...facts, kind: "file", size: stats.size, content: { in: "host", path: file, stamp: stampOf(stats) } };
+      if (stats.nlink === 1 && this.#isSameFile(entry, shown, stats)) return;
+    } else if (stats.isSymbolicLink())
+      entry = { ...facts, mode: 0o777, kind: "symlink", target: decodeName(readlinkSync(fsName(file), { encoding: "buffer" })) };
+    else if (stats.isFIFO()) entry = { ...facts, kind: "fifo" };
+    else entry = { ...facts, kind: stats.isBlockDevice() ? "block" : "char", ...deviceOf(stats.rdev) };
+    if (entry.kind !== "file" && shown && whole(stats) && compareEntries(visible(shown), entry).length === 0) return;
+    this.draft.push(entry);
+  }
+
+  /** Whether a file was copied up and is as it was. Bytes are compared last, and only where nothing else differs. */
+  #isSameFile(entry: FileEntry, shown: Entry | undefined, stats: Stats): boolean {
+    if (shown?.kind !== "file" || shown.digest === undefined || !whole(stats)) return false;
+    if (compareEntries(visible(shown), entry).some((fact) => fact !== "content")) return false;
+    return shown.digest === digestOfFile(entry);
+  }
+
+  #facts({ path, stats, xattrs }: Found, old: Entry | undefined): Facts {
+    const kept = keptAttributes(xattrs);
+    const [uid, gid] = this.#how.ids === "keep" ? [stats.uid, stats.gid] : [old?.uid ?? 0, old?.gid ?? 0];
+    return { path, mode: stats.mode & 0o7777, uid, gid, mtime: seconds(stats), ...(kept ? { xattrs: kept } : {}) };
+  }
+}
+
+type Facts = Pick<Entry, "path" | "mode" | "uid" | "gid" | "mtime" | "xattrs">;
+
+/** A lower entry as it would be read here: symbolic links have no mode of their own, and not every attribute is kept. */
+function visible(entry: Entry): Entry {
+  const { xattrs, ...rest } = entry;
+  const kept = xattrs && keptAttributes(xattrs);
+  const clean = rest.kind === "symlink" ? { ...rest, mode: 0o777 } : rest;
+  return kept ? { ...clean, xattrs: kept } : clean;
+}
+
+/** Those that belong into a layer: file capabilities and what users set; not labels of this machine, nor the books of an overlay. */
+function keptAttributes(xattrs: ReadonlyMap<string, Uint8Array>): ReadonlyMap<string, Uint8Array> | undefined {
+  if (xattrs.size === 0) return undefined;
+  const kept = [...xattrs].filter(
+    ([name]) => name === "security.capability" || (name.startsWith("user.") && !/^user\.(?:overlay|fuseoverlayfs)\./.test(name)),
+  );
+  return kept.length === 0 ? undefined : new Map(kept.sort(([a], [b]) => compareNames(a, b)));
+}
+
+function checkBooks({ path, xattrs }: Found): void {
+  if (xattrs.size === 0) return;
+  for (const name of xattrs.keys()) {
+    if (/^(?:trusted|user)\.overlay\.(?:redirect|metacopy)$/.test(name))
+      throw new Failure("SANDBOX", `${printable(path)} has the attribute ${name}: the overlay was not mounted as nought mounts it`);
+  }
+}
+
+function seconds(stats: Stats): number {
+  return Math.floor(stats.mtimeMs / 1000);
+}
+
+/** Whether a time is one that was unpacked from a layer: those have no fractions. */
+function whole(stats: Stats): boolean {
+  return stats.mtimeMs % 1000 === 0;
+}
+
+/** Linux's split of a device number (makedev(3)). */
+function deviceOf(rdev: number): { readonly major: number; readonly minor: number } {
+  return {
+    major: ((rdev >>> 8) & 0xfff) | (Math.floor(rdev / 2 ** 32) & ~0xfff),
+    minor: (rdev & 0xff) | ((rdev >>> 12) & ~0xff),
+  };
+}
+
+function digestOfFile({ content }: FileEntry): string | undefined {
+  if (content.in !== "host") return undefined;
+  const fd = openSync(fsName(content.path), constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    const hash = createHash("sha256");
+    const buffer = Buffer.allocUnsafe(256 << 10);
+    for (let read = readSync(fd, buffer); read > 0; read = readSync(fd, buffer)) hash.update(buffer.subarray(0, read));
+    return `sha256:${hash.digest("hex")}`;
+  } finally {
+    closeSync(fd);
+  }
+}
