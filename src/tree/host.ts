@@ -9,7 +9,7 @@ import type { Digest } from "../oci/digest.ts";
 import { fsName } from "./content.ts";
 import type { Entry, LayerAddress, Stamp } from "./entry.ts";
 import { follow, nodeAt } from "./lookup.ts";
-import { type Path, ROOT } from "./path.ts";
+import { nameOf, type Path, ROOT } from "./path.ts";
 import { stampOf } from "./stamp.ts";
 import type { Tree } from "./tree.ts";
 
@@ -87,8 +87,9 @@ class HostKids {
   }
 
   get(name: string): HostNode | undefined {
+    if (this.#sorted) return found(this.#sorted, name);
     if (this.#nodes.has(name)) return this.#nodes.get(name);
-    const node = this.#sorted ? undefined : this.#look(name);
+    const node = this.#look(name);
     this.#nodes.set(name, node);
     return node;
   }
@@ -104,14 +105,15 @@ class HostKids {
       const node = this.#nodes.size > 0 && this.#nodes.has(name) ? this.#nodes.get(name) : this.#look(name);
       if (node) nodes.push(node);
     }
-    for (const node of nodes) this.#nodes.set(node.entry.path.slice(node.entry.path.lastIndexOf("/") + 1), node);
+    this.#nodes.clear();
     this.#sorted = nodes;
     return nodes;
   }
 
   #look(name: string): HostNode | undefined {
     const file = `${this.#folder}/${name}`;
-    const path = (this.#path === ROOT ? `/${name}` : `${this.#path}/${name}`) as Path;
+    // A part of the other string: a tree of a million names holds each once.
+    const path = file.slice(this.#folder.length - (this.#path === ROOT ? 0 : this.#path.length)) as Path;
     const excluded = this.#exclude?.excludes(path.slice(1), this.#state) ?? false;
     if (excluded && !this.#exclude?.mayHaveExceptionsBelow(path.slice(1))) return undefined;
     const stats = lookAt(file, path);
@@ -123,6 +125,20 @@ class HostKids {
     if (excluded && (kids === undefined || kids.sorted().length === 0)) return undefined;
     return { entry: entryOf(path, file, stats, this.#known), kids };
   }
+}
+
+/** The node of that name in a sorted list. */
+function found(nodes: readonly HostNode[], name: string): HostNode | undefined {
+  let [from, to] = [0, nodes.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    const node = nodes[middle] as HostNode;
+    const order = compareNames(nameOf(node.entry.path), name);
+    if (order === 0) return node;
+    if (order < 0) from = middle + 1;
+    else to = middle;
+  }
+  return undefined;
 }
 
 function namesIn(folder: string, path: Path): string[] {
