@@ -74,7 +74,7 @@ export function outerTable(options: OuterOptions): Table {
 }
 
 /** Asks to be killed with the parent, and ends if that is gone already. */
-function dieWithParent(table: TableBuilder, parentPid: number): void {
+export function dieWithParent(table: TableBuilder, parentPid: number): void {
   const parent = table.register();
   const there = table.mark();
   table.call("prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
@@ -85,7 +85,7 @@ function dieWithParent(table: TableBuilder, parentPid: number): void {
 }
 
 /** Goes on as process 1 of a namespace that never runs anything else, while this process waits for it. */
-function guard(table: TableBuilder): void {
+export function guard(table: TableBuilder): void {
   const [read, write] = pipe(table, "life line");
   const child = table.register();
   const parent = table.mark();
@@ -208,7 +208,7 @@ function joinCgroup(table: TableBuilder, path: string): void {
 }
 
 /** Tells which number this process has where the host's /proc is mounted: a frame of stream 3. */
-function reportPid(table: TableBuilder): void {
+export function reportPid(table: TableBuilder): void {
   const record = table.space(40);
   table.store(3 + 24 * 2 ** 32, { at: record.at + 8 });
   table.call("readlinkat", [AT_FDCWD, table.text("/proc/self"), { at: record.at + 16 }, 23], { label: "readlink /proc/self" });

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
 import { Failure } from "../kit/error.ts";
@@ -172,11 +172,20 @@ function idFacts(fact: (name: string, works: boolean, detail: string) => void): 
 function networkFacts(fact: (name: string, works: boolean, detail: string) => void): void {
   const pasta = findProgram("pasta");
   const slirp = findProgram("slirp4netns");
-  fact(
-    "isolated network",
-    (pasta ?? slirp) !== undefined,
-    pasta ?? slirp ?? "neither pasta nor slirp4netns was found; RUN uses the host's network",
-  );
+  const found = pasta ?? slirp;
+  if (found === undefined)
+    fact("isolated network", false, "neither pasta (Debian: passt) nor slirp4netns was found; RUN uses the host's network");
+  else if (!mayOpen("/dev/net/tun")) fact("isolated network", false, `${found} may not open /dev/net/tun; RUN uses the host's network`);
+  else fact("isolated network", true, found);
+}
+
+function mayOpen(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function adviceFor(level: Level, failed: ReadonlySet<string>): readonly string[] {
