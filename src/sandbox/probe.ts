@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { accessSync, chmodSync, constants, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
 import { Failure } from "../kit/error.ts";
@@ -129,7 +129,7 @@ function tryAll(namespace: UserNamespace | undefined, directory: string | undefi
     if (error instanceof TableError) return error.message;
     throw error;
   } finally {
-    removeProbe(folder, namespace);
+    removeProbe(folder);
   }
 }
 
@@ -139,16 +139,16 @@ function readIds(table: TableBuilder, to: Address): void {
   table.call("read", [fd, to, 4096], { ignore: true });
 }
 
-/** overlayfs leaves a directory that nobody may enter; it is ours all the same. */
-function removeProbe(folder: string, namespace: UserNamespace | undefined): void {
+/** overlayfs leaves directories that nobody may enter; they are ours all the same, so they are opened from the top down first. */
+function removeProbe(folder: string): void {
   try {
     rmSync(folder, { recursive: true, force: true });
   } catch {
-    const table = newTable();
-    if (namespace) enterNamespace(table, namespace, installHelper().stage);
-    for (const name of ["work/work/incompat/volatile", "work/work/incompat", "work/work", "lower", "upper", "work", ""])
-      table.call("unlinkat", [AT_FDCWD, table.text(join(folder, name)), 0x200], { ignore: true });
-    performTable(table.finish());
+    for (const name of ["work/work", "work/work/incompat", "work/work/incompat/volatile"]) {
+      const path = join(folder, name);
+      if (existsSync(path)) chmodSync(path, 0o700);
+    }
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { printable } from "../../kit/printable.ts";
 import { probe } from "../../sandbox/probe.ts";
 import type { Invocation } from "../command.ts";
@@ -14,8 +13,9 @@ const LEVELS = [
 ] as const;
 
 /** `nought doctor`: what this machine allows, why, and what would help. Exit code 8 where nothing can be run. */
-export function run(call: Invocation): Promise<number> {
-  const found = probe(join(call.storeDir, "tmp"));
+export async function run(call: Invocation): Promise<number> {
+  // On the store's own file system, where layers will lie; the folder goes when the store is closed.
+  const found = probe(await (await call.store()).temporary());
   const format = call.flags.string("format");
   const data = {
     Level: found.level,
@@ -33,5 +33,5 @@ export function run(call: Invocation): Promise<number> {
       call.out(`  ${works ? "yes" : "no "}  ${name.padEnd(width)}  ${printable(detail)}\n`);
     for (const advice of found.advice) call.out(`\n${advice}\n`);
   }
-  return Promise.resolve(found.level === 0 ? 8 : 0);
+  return found.level === 0 ? 8 : 0;
 }
