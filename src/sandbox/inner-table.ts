@@ -8,7 +8,7 @@ import { type ProgramTrouble, runProgram } from "./program.ts";
 import { writeStreams } from "./streams.ts";
 import { fillDev, protectSystem, systemMounts } from "./system-mounts.ts";
 import type { Table } from "./table.ts";
-import { openTerminal } from "./terminal.ts";
+import { openTerminal, placeConsole } from "./terminal.ts";
 
 /** The second table, and what its last operations mean when they fail. */
 export interface InnerTable {
@@ -62,7 +62,10 @@ export function innerTable(options: InnerOptions): InnerTable {
   protectSystem(inside, system.masks);
   if (spec.network === "none") loopbackUp(inside);
   if (!spec.join?.uts) table.call("sethostname", [table.text(spec.hostname), Buffer.byteLength(spec.hostname)]);
-  if (spec.terminal) openTerminal(inside);
+  if (spec.terminal) {
+    openTerminal(inside);
+    placeConsole(inside);
+  }
   standardStreams(inside);
   rlimits(inside, options.hardLimits);
   table.call("umask", [0o022]);

@@ -54,7 +54,9 @@ export function rootMount(inside: Inside): Register {
 /** Makes the mounts that the spec asks for, in the order in which they are to be attached: what lies deeper comes later. */
 export function specMounts(inside: Inside): readonly { readonly asked: SandboxMount; readonly mount: Register }[] {
   const depth = (path: string) => path.split("/").length;
-  return inside.spec.mounts.toSorted((a, b) => depth(a.target) - depth(b.target)).map((asked) => ({ asked, mount: make(inside, asked) }));
+  return inside.spec.mounts
+    .toSorted((a, b) => depth(a.target) - depth(b.target))
+    .map((asked) => ({ asked, mount: makeMount(inside, asked) }));
 }
 
 /** Makes directories for targets that lie inside other mounts; those in the root itself are the stub layer's to have. */
@@ -74,7 +76,8 @@ export function makeTarget(inside: Inside, mount: SandboxMount, above: readonly 
   }
 }
 
-function make(inside: Inside, mount: SandboxMount): Register {
+/** Makes one mount with its attributes, attached nowhere yet. */
+export function makeMount(inside: Inside, mount: SandboxMount): Register {
   const made = unrestricted(inside, mount);
   const attributes =
     (mount.readonly ? MOUNT_ATTR.RDONLY : 0) |

@@ -96,8 +96,14 @@ function runPasta(table: TableBuilder, { program, ports, root }: NetworkTableOpt
     "--no-map-gw",
     ...forward("-t", specs("tcp")),
     ...forward("-u", specs("udp")),
-    ...["-T", "none", "-U", "none"],
-    ...["--netns", file, "--netns-only", "--no-netns-quit"],
+    "-T",
+    "none",
+    "-U",
+    "none",
+    "--netns",
+    file,
+    "--netns-only",
+    "--no-netns-quit",
     ...(root ? ["--runas", "0"] : []),
   ];
   const child = table.register();

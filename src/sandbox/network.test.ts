@@ -35,7 +35,7 @@ for (const name of ["pasta", "slirp4netns"] as const) {
       holder = network.join;
       const spec = (line: string) => (box as Box).spec({ args: ["sh", "-c", line], network: { join: network.join } });
       const one = await runCollecting(spec(`ls /sys/class/net; nc -w 1 127.0.0.1 ${port} </dev/null; echo $?; ip route | grep -c default`));
-      assert.equal(one.out, `${name === "pasta" ? one.out.split("\n")[0] : "lo"}\n${one.out.split("\n")[1]}\n1\n1\n`);
+      assert.match(one.out, /^(?:\S+\n){2}1\n1\n$/);
       assert.ok(existsSync(holder));
     }
     server.close();

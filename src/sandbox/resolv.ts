@@ -58,7 +58,7 @@ function parse(text: string): Resolv {
 }
 
 function isLoopback(address: string): boolean {
-  return /^127\./.test(address) || address === "::1" || address.toLowerCase() === "0:0:0:0:0:0:0:1";
+  return address.startsWith("127.") || address === "::1" || address.toLowerCase() === "0:0:0:0:0:0:0:1";
 }
 
 /** The text of hosts: the machine itself under `hostname`, then `--add-host`s as names and addresses. */

@@ -13,6 +13,7 @@ import { BEGUN, type InnerTable, innerTable } from "./inner-table.ts";
 import { ownHardLimits } from "./limits.ts";
 import { outerTable } from "./outer-table.ts";
 import { ownPrivileges } from "./privileges.ts";
+import { type OciRuntime, runtimeTable } from "./runtime/table.ts";
 import { filtersFor } from "./seccomp/filters.ts";
 import type { SandboxExit, SandboxIo, SandboxSpec } from "./spec.ts";
 import { explain, type Table } from "./table.ts";
@@ -24,6 +25,8 @@ export interface Machine {
   readonly kernel?: string;
   /** The machine's /proc instead of a new one. */
   readonly bindProc?: boolean;
+  /** A real OCI runtime that is to do it instead of nought's own engine. */
+  readonly runtime?: OciRuntime;
 }
 
 /**
@@ -53,6 +56,8 @@ export async function runSandbox(spec: SandboxSpec, io: SandboxIo, task: Task, m
   }
 }
 
+let runs = 0;
+
 /** Whether the kernel was seen to refuse a new /proc. */
 let noOwnProc = false;
 
@@ -71,7 +76,7 @@ function start(spec: SandboxSpec, io: SandboxIo, task: Task, machine: Machine): 
     direct: io.direct === true,
     cgroups: [],
   });
-  const inner = innerTable({
+  const facts = {
     spec,
     privileges,
     architecture,
@@ -79,9 +84,11 @@ function start(spec: SandboxSpec, io: SandboxIo, task: Task, machine: Machine): 
     stage,
     kindOf,
     bindProc: machine.bindProc ?? false,
-    filters: filtersFor(spec, privileges, architecture),
     hardLimits: ownHardLimits(),
-  });
+  };
+  const inner = machine.runtime
+    ? runtimeTable(facts, machine.runtime, `nought-${process.pid}-${++runs}`)
+    : innerTable({ ...facts, filters: filtersFor(spec, privileges, architecture) });
   const plain = io.direct ? "inherit" : "ignore";
   const child = spawn(engine.command, engine.args, {
     stdio: [io.stdin === undefined ? "ignore" : io.stdin === "inherit" ? "inherit" : "pipe", plain, plain, "pipe", "pipe", "pipe"],

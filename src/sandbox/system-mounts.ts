@@ -4,7 +4,7 @@ import { fileSystem } from "./mounts.ts";
 import type { Register } from "./table.ts";
 
 /** Docker's list, newest: what of the kernel's own files a container is not to read. */
-const MASKED = [
+export const MASKED = [
   "/proc/acpi",
   "/proc/asound",
   "/proc/interrupts",
@@ -20,7 +20,7 @@ const MASKED = [
 ];
 
 /** Docker's list: what it may read but not write, although root could. */
-const READ_ONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+export const READ_ONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 const DEVICES = ["null", "zero", "full", "random", "urandom", "tty"];
 
@@ -130,11 +130,12 @@ function procMount(inside: Inside): Register {
 }
 
 /** Whether /sys is the host's: a new one may only be mounted by who owns the network namespace it shows. */
-function bindsSys({ privileges, spec, bindProc }: Inside): boolean {
+export function bindsSys({ privileges, spec, bindProc }: Inside): boolean {
   return bindProc || (!privileges.initial && spec.network === "host");
 }
 
-function sysMount(inside: Inside): Register {
+/** Makes /sys: a new one, or the host's with everything in it read-only. */
+export function sysMount(inside: Inside): Register {
   const attributes = NOSUID | NODEV | NOEXEC | (inside.spec.unmasked ? 0 : RDONLY);
   if (!bindsSys(inside)) return fileSystem(inside, "sysfs", [], attributes, "/sys");
   const copy = inside.openTree(AT_FDCWD, "/sys", OPEN_TREE.CLONE | AT_RECURSIVE, "/sys");

@@ -1,4 +1,5 @@
 import assert from "node:assert";
+import { encodeName } from "../kit/bytes.ts";
 import { errnoName } from "./errno.ts";
 import { type CallArchitecture, syscallNumbers } from "./syscall-numbers.ts";
 
@@ -108,13 +109,13 @@ export class TableBuilder {
     return { at };
   }
 
-  /** Adds a text and the NUL behind it; the same text is kept once. Throws where the text holds a NUL itself. */
+  /** Adds a text (kit/bytes.ts) and the NUL behind it; the same text is kept once. Throws where the text holds a NUL itself. */
   text(text: string | Uint8Array): Address {
     if (typeof text !== "string") return this.bytes(Buffer.concat([text, Buffer.alloc(1)]));
     const known = this.#texts.get(text);
     if (known) return known;
     assert(!text.includes("\0"), "a text for the kernel holds a NUL");
-    const address = this.text(Buffer.from(text));
+    const address = this.text(encodeName(text));
     this.#texts.set(text, address);
     return address;
   }

@@ -5,17 +5,17 @@ import type { Inside } from "./inside.ts";
 export const CONTROL_FD = 5;
 
 /**
- * Opens a terminal of the sandbox's own devpts, sends its master side over CONTROL_FD, and makes the other side the controlling terminal,
- * standard input, output and error, and /dev/console. In a fresh devpts the first terminal is number 0. pty(7), unix(7) (SCM_RIGHTS).
+ * Opens a terminal of a devpts of the sandbox's own, sends its master side over CONTROL_FD, and makes the other side the controlling terminal,
+ * standard input, output and error. In a fresh devpts the first terminal is number 0. pty(7), unix(7) (SCM_RIGHTS).
  */
-export function openTerminal(inside: Inside): void {
+export function openTerminal(inside: Inside, devpts = "/dev/pts"): void {
   const { table } = inside;
   const master = table.register();
   const slave = table.register();
   const open = (path: string) => [AT_FDCWD, table.text(path), O.RDWR | O.NOCTTY | O.CLOEXEC, 0];
-  table.call("openat", open("/dev/pts/ptmx"), { into: master, label: "open /dev/pts/ptmx" });
+  table.call("openat", open(`${devpts}/ptmx`), { into: master, label: `open ${devpts}/ptmx` });
   table.call("ioctl", [master, TIOCSPTLCK, table.space(4)], { label: "unlock the terminal" });
-  table.call("openat", open("/dev/pts/0"), { into: slave, label: "open /dev/pts/0" });
+  table.call("openat", open(`${devpts}/0`), { into: slave, label: `open ${devpts}/0` });
   // struct cmsghdr {size 20, SOL_SOCKET, SCM_RIGHTS} and the descriptor; the message itself is one byte.
   const control = table.words64(20, 1n | (1n << 32n), 0);
   table.store(master, { at: control.at + 16 });
@@ -23,6 +23,10 @@ export function openTerminal(inside: Inside): void {
   table.call("sendmsg", [CONTROL_FD, message, 0], { label: "hand over the terminal" });
   table.call("ioctl", [slave, TIOCSCTTY, 0], { label: "take the terminal" });
   for (const fd of [0, 1, 2]) table.call("dup3", [slave, fd, 0], { label: "dup3 of the terminal" });
+}
+
+/** Puts the terminal on /dev/console. */
+export function placeConsole(inside: Inside): void {
   const console = inside.openTree(AT_FDCWD, "/dev/pts/0", OPEN_TREE.CLONE, "/dev/pts/0");
   inside.moveMount(console, "/dev/console", "/dev/console");
 }

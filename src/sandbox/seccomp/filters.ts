@@ -8,7 +8,7 @@ import { dockerProfile } from "./profile.ts";
  * With a single id, changes of owner and of user fail, and packages that try them with them. They are answered with success and nothing
  * is done: what the files should have been is for whoever reads the changes to say. The idea is Charliecloud's.
  */
-const FAKED =
+export const FAKED =
   "chown chown32 fchown fchown32 fchownat lchown lchown32 setgroups setgroups32 setuid setuid32 setgid setgid32 setreuid setreuid32 setregid setregid32 setresuid setresuid32 setresgid setresgid32 setfsuid setfsuid32 setfsgid setfsgid32 capset".split(
     " ",
   );

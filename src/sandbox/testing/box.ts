@@ -30,9 +30,11 @@ export interface Result extends SandboxExit {
 export class Box implements Disposable {
   readonly dir = mkdtempSync(join(tmpdir(), "nought-box-"));
   readonly base = join(this.dir, "base");
+  readonly machine: Machine;
   #steps = 0;
 
-  constructor() {
+  constructor(machine: Machine = {}) {
+    this.machine = machine;
     for (const name of ["bin", "etc", "tmp", "app", "root"]) mkdirSync(join(this.base, name), { recursive: true });
     copyFileSync(BUSYBOX as string, join(this.base, "bin/busybox"));
     for (const name of APPLETS) symlinkSync("busybox", join(this.base, "bin", name));
@@ -77,7 +79,12 @@ export class Box implements Disposable {
 
   /** Runs a line of shell. */
   sh(line: string, changes: Partial<SandboxSpec> = {}): Promise<Result> {
-    return runCollecting(this.spec({ args: ["sh", "-c", line], ...changes }));
+    return this.run(this.spec({ args: ["sh", "-c", line], ...changes }));
+  }
+
+  /** Runs a spec on the machine of this box. */
+  run(spec: SandboxSpec, io: SandboxIo = {}, task: Task = createTask()): Promise<Result> {
+    return runCollecting(spec, io, task, this.machine);
   }
 
   [Symbol.dispose](): void {
