@@ -5,6 +5,7 @@ import type { CallArchitecture } from "./syscall-numbers.ts";
 export const AT_FDCWD = -100;
 export const AT_EMPTY_PATH = 0x1000;
 export const AT_SYMLINK_NOFOLLOW = 0x100;
+export const AT_REMOVEDIR = 0x200;
 export const AT_RECURSIVE = 0x8000;
 
 export const CLONE = {

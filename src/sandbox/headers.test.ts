@@ -93,6 +93,7 @@ test("flags", { skip: hasCompiler ? false : "no gcc or no kernel headers" }, () 
         "AT_EMPTY_PATH",
         "AT_SYMLINK_NOFOLLOW",
         "AT_RECURSIVE",
+        "AT_REMOVEDIR",
         "FSOPEN_CLOEXEC",
         "FSMOUNT_CLOEXEC",
         "MOVE_MOUNT_F_EMPTY_PATH",

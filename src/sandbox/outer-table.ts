@@ -1,8 +1,10 @@
+import type { Cgroups } from "./cgroup.ts";
 import type { EngineCommand } from "./engine.ts";
 import {
   AF,
   AT_EMPTY_PATH,
   AT_FDCWD,
+  AT_REMOVEDIR,
   CLONE,
   F_SETFL,
   MOUNT_ATTR,
@@ -36,8 +38,8 @@ export interface OuterOptions {
   readonly inherit: boolean;
   /** Output is copied to descriptors 1 and 2, and not sent as frames. */
   readonly direct: boolean;
-  /** Files that a process writes its number to in order to be limited: cgroup.procs. */
-  readonly cgroups: readonly string[];
+  /** Control groups that the program is put into, and that are removed when everything is over. */
+  readonly cgroups: Cgroups;
 }
 
 /** Descriptors on entry. */
@@ -54,6 +56,7 @@ export function outerTable(options: OuterOptions): Table {
   table.call("close_range", [FD.frames + 1, 0xffffffff, 0]);
   // Signals of the terminal go to nought, which hands them on; who reads a terminal must stay in its session.
   if (!options.inherit) table.call("setsid", [], { ignore: true });
+  if (options.cgroups.folders.length > 0) janitor(table, options.cgroups.folders);
   if (!options.spec.join?.pid) guard(table);
   const pipes = makePipes(table, options);
   const child = table.register();
@@ -82,6 +85,40 @@ export function dieWithParent(table: TableBuilder, parentPid: number): void {
   table.jumpEqual(parent, parentPid, there);
   table.leave(125);
   table.place(there);
+}
+
+/** Times that the janitor tries, and milliseconds between. */
+const TRIES = 60;
+const PAUSE = 50;
+
+/**
+ * Leaves a process behind that removes control groups once all others are gone, also when they were killed: they are the only thing of a
+ * sandbox that does not go by itself. It waits at a pipe of which it alone has no writing end, so it needs no number of a process.
+ */
+function janitor(table: TableBuilder, folders: readonly string[]): void {
+  const [read, write] = pipe(table, "the janitor");
+  const child = table.register();
+  const parent = table.mark();
+  const pause = table.words64(0, PAUSE * 1_000_000);
+  const result = table.register();
+  table.clone(0, child, parent, "fork");
+  table.call("prctl", [PR.SET_PDEATHSIG, 0, 0, 0, 0]);
+  table.call("setsid", [], { ignore: true });
+  for (const fd of [write, 0, 1, 2, FD.table, FD.report, FD.frames]) table.call("close", [fd], { ignore: true });
+  table.call("read", [read, table.space(8), 1], { ignore: true });
+  for (const folder of folders) {
+    const gone = table.mark();
+    for (let tries = 0; tries < TRIES; tries++) {
+      table.call("unlinkat", [AT_FDCWD, table.text(folder), AT_REMOVEDIR], { ignore: true, into: result });
+      table.jumpEqual(result, 0, gone);
+      table.jumpEqual(result, -2, gone);
+      table.call("ppoll", [0, 0, pause, 0, 0], { ignore: true });
+    }
+    table.place(gone);
+  }
+  table.leave(0);
+  table.place(parent);
+  table.call("close", [read]);
 }
 
 /** Goes on as process 1 of a namespace that never runs anything else, while this process waits for it. */
@@ -164,7 +201,7 @@ function inner(table: TableBuilder, options: OuterOptions, pipes: Pipes): void {
   if (typeof spec.network === "object") setns(table, spec.network.join, CLONE.NEWNET);
   if (spec.join?.ipc) setns(table, spec.join.ipc, CLONE.NEWIPC);
   if (spec.join?.uts) setns(table, spec.join.uts, CLONE.NEWUTS);
-  for (const path of options.cgroups) joinCgroup(table, path);
+  for (const path of options.cgroups.join) joinCgroup(table, path);
   table.call("unshare", [CLONE.NEWCGROUP], { ignore: true });
   reportPid(table);
   // A slave: what the host unmounts goes away here too, until the host's root is gone; what we mount never reaches the host.

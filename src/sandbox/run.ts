@@ -4,6 +4,7 @@ import { constants, release } from "node:os";
 import type { Readable, Writable } from "node:stream";
 import { Failure } from "../kit/error.ts";
 import type { Task } from "../task/task.ts";
+import { type Cgroups, makeCgroups, removeCgroups } from "./cgroup.ts";
 import { checkSpec } from "./check-spec.ts";
 import { engineCommand } from "./engine.ts";
 import { errnoName } from "./errno.ts";
@@ -65,17 +66,6 @@ function start(spec: SandboxSpec, io: SandboxIo, task: Task, machine: Machine): 
   const privileges = ownPrivileges();
   const { architecture, stage } = installHelper();
   const engine = engineCommand();
-  const outer = outerTable({
-    spec,
-    architecture,
-    engine,
-    stage,
-    parentPid: process.pid,
-    input: io.stdin !== undefined,
-    inherit: io.stdin === "inherit",
-    direct: io.direct === true,
-    cgroups: [],
-  });
   const facts = {
     spec,
     privileges,
@@ -89,13 +79,25 @@ function start(spec: SandboxSpec, io: SandboxIo, task: Task, machine: Machine): 
   const inner = machine.runtime
     ? runtimeTable(facts, machine.runtime, `nought-${process.pid}-${++runs}`)
     : innerTable({ ...facts, filters: filtersFor(spec, privileges, architecture) });
+  const cgroups = makeCgroups(spec.limits);
+  const outer = outerTable({
+    spec,
+    architecture,
+    engine,
+    stage,
+    parentPid: process.pid,
+    input: io.stdin !== undefined,
+    inherit: io.stdin === "inherit",
+    direct: io.direct === true,
+    cgroups,
+  });
   const plain = io.direct ? "inherit" : "ignore";
   const child = spawn(engine.command, engine.args, {
     stdio: [io.stdin === undefined ? "ignore" : io.stdin === "inherit" ? "inherit" : "pipe", plain, plain, "pipe", "pipe", "pipe"],
     env: {},
     cwd: "/",
   });
-  return new Run(child, outer, inner, spec, io, task);
+  return new Run(child, outer, inner, spec, io, task, cgroups);
 }
 
 /** Debian's apt becomes another user to fetch, which it cannot where there is none. */
@@ -128,6 +130,7 @@ class Run {
   readonly #spec: SandboxSpec;
   readonly #io: SandboxIo;
   readonly #task: Task;
+  readonly #cgroups: Cgroups;
   #pid = 0;
   #begun = false;
   #reports = Buffer.alloc(0);
@@ -136,7 +139,8 @@ class Run {
   refused: "/proc" | undefined;
   #status: number | undefined;
 
-  constructor(child: ChildProcess, outer: Table, inner: InnerTable, spec: SandboxSpec, io: SandboxIo, task: Task) {
+  constructor(child: ChildProcess, outer: Table, inner: InnerTable, spec: SandboxSpec, io: SandboxIo, task: Task, cgroups: Cgroups) {
+    this.#cgroups = cgroups;
     this.#child = child;
     this.#tables = [outer, inner];
     this.#spec = spec;
@@ -161,6 +165,7 @@ class Run {
     }
     // Only the end of the inner process itself says that all of the sandbox is gone; if we killed the one that waits for it, we wait.
     if (this.#status === undefined) await gone(this.#pid);
+    removeCgroups(this.#cgroups);
     this.#task.signal.throwIfAborted();
     if (this.#failure) throw this.#failure;
     if (this.#status === undefined) {

@@ -13,5 +13,10 @@ copyFileSync(join(box.base, "bin/busybox"), join(box.base, "bin/busybox-set-uid"
 chmodSync(join(box.base, "bin/busybox-set-uid"), 0o4755);
 const line = `setsid sleep ${marker} & (setsid sh -c 'sleep ${marker} & sleep ${marker}' &); exec sleep ${marker}`;
 const user = ownPrivileges().single ? { uid: 0, gid: 0, groups: [] } : { uid: 1000, gid: 1000, groups: [] };
-const spec = box.spec({ args: process.argv[3] === "setuid" ? ["/bin/busybox-set-uid", "sleep", marker] : ["sh", "-c", line], user });
+const limits = process.argv[4] === "limited" ? { pids: 100 } : {};
+const spec = box.spec({
+  limits,
+  args: process.argv[3] === "setuid" ? ["/bin/busybox-set-uid", "sleep", marker] : ["sh", "-c", line],
+  user,
+});
 await runSandbox(spec, { started: () => setTimeout(() => console.log(box.dir), 100) }, createTask());
