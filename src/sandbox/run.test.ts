@@ -3,7 +3,10 @@ import { existsSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { Failure } from "../kit/error.ts";
+import { createTask } from "../task/task.ts";
 import { findProgram } from "./engine.ts";
+import { newTable } from "./perform.ts";
+import { runSandbox } from "./run.ts";
 import { findRuntime } from "./runtime/version.ts";
 import { Box, runCollecting, whyNot } from "./testing/box.ts";
 import { sandboxSuite } from "./testing/suite.ts";
@@ -50,6 +53,23 @@ test("a program that is not there is told in docker's words", { skip }, async ()
   writeFileSync(join(here().base, "bin/junk"), "\x7fELFjunk", { mode: 0o755 });
   await assert.rejects(run(["junk"]), { exit: 126, message: 'exec: "junk": exec format error' });
   await assert.rejects(run([]), { code: "USAGE" });
+});
+
+test("a program that is the helper itself cannot write to it (CVE-2019-5736)", { skip }, async () => {
+  const table = newTable();
+  const result = table.space(8);
+  table.call("openat", [-100, table.text("/proc/self/exe"), 0o1001, 0], { ignore: true, into: result });
+  table.call("write", [1, result, 8]);
+  writeFileSync(join(here().base, "exe.table"), table.finish().bytes);
+  let answer = 0;
+  const spec = here().spec({ args: ["/proc/self/exe", "/exe.table"] });
+  const { code } = await runSandbox(
+    spec,
+    { out: (_, chunk) => void (answer = Number(Buffer.from(chunk).readBigInt64LE(0))) },
+    createTask(),
+  );
+  assert.equal(code, 0);
+  assert.equal(answer, -30, "EROFS");
 });
 
 test("an init as process 1 hands signals on and collects orphans", { skip: skip || (sharedProc && "no /proc of its own") }, async () => {

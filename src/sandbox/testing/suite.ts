@@ -1,12 +1,15 @@
 /** What every engine must do, on every level: the same tests over nought's own engine, in both its forms, and over real runtimes. */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { Failure } from "../../kit/error.ts";
+import { createTask } from "../../task/task.ts";
 import { setEngine } from "../engine.ts";
+import { installHelper } from "../helper.ts";
+import { newTable } from "../perform.ts";
 import { ownPrivileges } from "../privileges.ts";
-import type { Machine } from "../run.ts";
+import { type Machine, runSandbox } from "../run.ts";
 import { Box, runCollecting } from "./box.ts";
 
 /** Registers the tests under the engine's name. */
@@ -104,6 +107,63 @@ export function sandboxSuite(engine: string, machine: Machine, skip: string | fa
     const owner = ownPrivileges().single ? "0:0" : "1000:1000";
     assert.equal(made.out, `/app/a/b\n${owner}:755\n${owner}:755\n`);
     assert.equal((await here().sh("pwd", { cwd: "/app" })).out, "/app\n");
+  });
+
+  check("X02: what leads out of a sandbox is refused by the kernel", async () => {
+    const calls: readonly (readonly [string, readonly number[], number])[] = [
+      ["mount", [], -1],
+      ["umount2", [], -1],
+      ["pivot_root", [], -1],
+      ["unshare", [0x10000000], -1],
+      ["setns", [], -1],
+      ["clone3", [], -38],
+      ["fsopen", [], -1],
+      ["open_tree", [], -1],
+      ["keyctl", [], -1],
+      ["add_key", [], -1],
+      ["request_key", [], -1],
+      ["bpf", [], -1],
+      ["perf_event_open", [], -1],
+      ["userfaultfd", [], -1],
+      ["io_uring_setup", [8], -1],
+      ["kexec_load", [], -1],
+      ["init_module", [], -1],
+      ["finit_module", [], -1],
+      ["reboot", [], -1],
+      ["swapon", [], -1],
+      ["acct", [], -1],
+      ["syslog", [], -1],
+      ["quotactl", [], -1],
+      ["open_by_handle_at", [], -1],
+      ["personality", [0x40000], -1],
+      ["socket", [38, 5, 0], -1],
+      ["socket", [40, 1, 0], -1],
+      ["getpid", [], 1],
+    ];
+    const table = newTable();
+    const results = table.space(8 * calls.length);
+    for (const [at, [name, args]] of calls.entries()) table.call(name, args, { ignore: true, into: { at: results.at + 8 * at } });
+    table.call("write", [1, results, 8 * calls.length]);
+    // The helper performs any call: inside, it is the probe.
+    copyFileSync(installHelper().path, join(here().base, "bin/nbox"));
+    writeFileSync(join(here().base, "probe.table"), table.finish().bytes);
+    let bytes = Buffer.alloc(0);
+    const exit = await runSandbox(
+      here().spec({ args: ["nbox", "/probe.table"] }),
+      { out: (_, chunk) => void (bytes = Buffer.concat([bytes, chunk])) },
+      createTask(),
+      machine,
+    );
+    assert.equal(exit.code, 0);
+    const answers = calls.map(([name, args], at) => [name, args, Number(bytes.readBigInt64LE(8 * at))]);
+    assert.deepEqual(answers, calls);
+  });
+
+  check("X09: a mount point cannot be replaced by a link", async () => {
+    const hosts = { type: "bytes", target: "/etc/hosts", bytes: Buffer.from("x"), mode: 0o644, uid: 0, gid: 0, readonly: true } as const;
+    const { err } = await here().sh("rm /etc/hosts; ln -sf /host/file /etc/hosts", { mounts: [hosts] });
+    assert.match(err, /rm: can't remove '\/etc\/hosts': (?:Resource busy|Device or resource busy)/);
+    assert.deepEqual(readdirSync(here().upper), []);
   });
 
   check("X07: a bind mount is read-only where asked, and a directory of the host stays as it is", async () => {
