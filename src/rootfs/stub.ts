@@ -12,7 +12,8 @@ const REAL: ReadonlySet<string> = new Set(["/proc", "/sys", "/dev"]);
 
 /**
  * Makes the topmost lower in `into` (which must not exist): what `points` need and the image lacks. Parents are as the image has them. Links
- * of the image are followed inside it. Gives the paths made that the image has not. Throws SANDBOX where the image has another kind, STORAGE.
+ * of the image are followed inside it. Gives the paths made that the image has not. Throws SANDBOX where the image has another kind,
+ * and STORAGE.
  */
 export function makeStubs(
   into: string,

@@ -5,8 +5,8 @@ import type { Inside } from "./inside.ts";
 export const CONTROL_FD = 5;
 
 /**
- * Opens a terminal of a devpts of the sandbox's own, sends its master side over CONTROL_FD, and makes the other side the controlling terminal,
- * standard input, output and error. In a fresh devpts the first terminal is number 0. pty(7), unix(7) (SCM_RIGHTS).
+ * Opens a terminal of a devpts of the sandbox's own, sends its master side over CONTROL_FD, and makes the other side the controlling
+ * terminal, standard input, output and error. In a fresh devpts the first terminal is number 0. pty(7), unix(7) (SCM_RIGHTS).
  */
 export function openTerminal(inside: Inside, devpts = "/dev/pts"): void {
   const { table } = inside;
