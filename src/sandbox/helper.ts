@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
-import { chmodSync, closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { chmodSync, closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, unlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { quietly, replaceFile } from "../kit/atomic.ts";
 import { Failure } from "../kit/error.ts";
-import { uniqueToken } from "../kit/liveness.ts";
+import { livenessOf, makerOf, uniqueToken } from "../kit/liveness.ts";
 import { errnoOf } from "../kit/storage-failure.ts";
 import { NBOX } from "./nbox-bytes.ts";
 import type { CallArchitecture } from "./syscall-numbers.ts";
@@ -39,6 +39,7 @@ export function installHelper(env: Readonly<Record<string, string | undefined>> 
         replaceFile(join(folder, `new-${uniqueToken()}`), path, Buffer.from(known.base64, "base64"), { mode: 0o755 });
         if (!isIntact(path, known.sha256)) throw new Error("it does not hold what was written to it");
       }
+      sweep(folder);
       installed = { path, stage: join(folder, "stage"), architecture };
       return installed;
     } catch (error) {
@@ -68,6 +69,14 @@ function ownDirectory(path: string): void {
   const facts = lstatSync(path);
   if (!facts.isDirectory() || facts.uid !== process.geteuid?.()) throw new Error("it belongs to somebody else");
   if ((facts.mode & 0o022) !== 0) chmodSync(path, 0o700);
+}
+
+/** Removes what processes that were killed left here. */
+function sweep(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const maker = /^(?:table|enter|new)-/.test(name) ? makerOf(name.slice(name.indexOf("-") + 1)) : undefined;
+    if (maker && livenessOf(maker) === "dead") quietly(() => unlinkSync(join(folder, name)));
+  }
 }
 
 function isIntact(path: string, sha256: string): boolean {

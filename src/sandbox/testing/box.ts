@@ -1,5 +1,16 @@
 /** For tests of the sandbox: a root file system made of the machine's static busybox, and a way to run a line of shell in it. */
-import { closeSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, openSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createTask, type Task } from "../../task/task.ts";
@@ -8,11 +19,16 @@ import { ownPrivileges } from "../privileges.ts";
 import { type Machine, runSandbox } from "../run.ts";
 import { type MountPoint, mountPoints, type SandboxExit, type SandboxIo, type SandboxSpec } from "../spec.ts";
 
-const BUSYBOX = ["/bin/busybox", "/usr/bin/busybox"].find((path) => existsSync(path));
+const BUSYBOX = ["/bin/busybox", "/usr/bin/busybox"].find((path) => existsSync(path) && isStatic(path));
 const APPLETS =
   "sh ls cat id mount umount ps echo sleep true false env pwd hostname stat touch mkdir rm chmod chown ln readlink head tail grep wc kill mknod ulimit setsid nc ping dd test find od printenv sed su tr cut seq ip ifconfig date wget".split(
     " ",
   );
+
+/** Whether a program needs no loader: the name of one stands near its beginning. */
+function isStatic(path: string): boolean {
+  return !readFileSync(path).subarray(0, 4096).includes("/ld-");
+}
 
 /** Why the sandbox cannot be tried here, or false. */
 export function whyNot(): string | false {
