@@ -78,6 +78,43 @@ for (const [kind, user, why] of [
   });
 }
 
+for (const [what, user, why, ids] of [
+  ["a range", ranged(), "no user with ranges in /etc/subuid, or no newuidmap (Debian: uidmap)", 2],
+  ["a single id", isRoot ? { uid: NOBODYS, gid: NOBODYS } : undefined, "not root", 1],
+] as const) {
+  const skip = noBusybox || (isRoot && !ownPrivileges().initial ? "inside already" : user ? false : why);
+  test(`a process goes into its user namespace and stays the same process: ${what}`, { skip }, async (t) => {
+    const out = await inside(user as User, (home) => {
+      const args = [join(import.meta.dirname, "testing/entering.ts"), "one", "and two"];
+      const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", env: variables(home), ...(isRoot ? user : {}) });
+      return stdout + stderr;
+    });
+    if (out.includes("no user namespace can be used here")) return t.skip(out);
+    const found = JSON.parse(out) as { ids: number };
+    assert.deepEqual(
+      { ...found, ids: Math.min(found.ids, 2) },
+      { mayMount: true, single: ids === 1, initial: false, same: true, args: ["one", "and two"], marks: [], ids },
+    );
+  });
+}
+
+test("X12: without user namespaces the call that failed is told, and where to look", {
+  skip: noBusybox || (ownPrivileges().initial && isRoot ? false : "not root"),
+}, async () => {
+  using box = new Box();
+  const user = { uid: NOBODYS, gid: NOBODYS, groups: [] };
+  const out = await inside(user, async (home) => {
+    const shared = ["/usr", "/lib", "/lib64", "/etc", tmpdir(), join(import.meta.dirname, "../..")].filter((path) => existsSync(path));
+    const mounts = shared.map((path) => ({ type: "bind", source: path, target: path, kind: "directory" }) as const);
+    const env = Object.entries(variables(home)).map(([name, value]) => `${name}=${value}`);
+    const result = await runCollecting(
+      box.spec({ args: [process.execPath, join(import.meta.dirname, "testing/entering.ts")], env, mounts, user }),
+    );
+    return `${result.code} ${result.err}`;
+  });
+  assert.match(out, /^1 .*no user namespace can be used here: unshare \(user\): EPERM.*nought doctor/s);
+});
+
 test("X28: in a container that hides parts of /proc: the same tests", {
   skip: noBusybox || (ownPrivileges().initial && isRoot ? false : "not root"),
 }, async (t) => {
