@@ -38,7 +38,7 @@ export function ignoreFile(folder: string, dockerfile: string | undefined): Path
 
 /** Reads a file of bounded size that must be a regular file (a symlink to one is fine). Throws CONTEXT, LIMIT, NOT_FOUND. */
 export function readSmallBytes(file: string, what: string): Buffer {
-  const stats = lookAt(file, `cannot read ${what} ${printable(file)}`, statSync);
+  const stats = lookAt(file, `cannot read ${what} ${printable(file)}`);
   if (stats === undefined) throw new Failure("NOT_FOUND", `failed to read ${what}: open ${printable(file)}: no such file or directory`);
   if (!stats.isFile()) throw new Failure("CONTEXT", `${what} ${printable(file)} is not a regular file`);
   if (stats.size > LIMITS.dockerfileBytes)
@@ -50,10 +50,10 @@ export function readSmallBytes(file: string, what: string): Buffer {
   }
 }
 
-/** What stat says, undefined where nothing is. Throws CONTEXT, its words beginning with `trouble`. */
-function lookAt(path: string, trouble: string, stat: typeof statSync): Stats | undefined {
+/** What stat says, undefined where nothing is. Throws CONTEXT for what is out of reach, its words beginning with `trouble`. */
+export function lookAt(path: string, trouble: string): Stats | undefined {
   try {
-    return stat(path, { throwIfNoEntry: false });
+    return statSync(path, { throwIfNoEntry: false });
   } catch (error) {
     if (errnoOf(error) === "ENOTDIR") return undefined;
     throw new Failure("CONTEXT", `${trouble}: ${reasonOf(error)}`, { cause: error });
@@ -67,7 +67,7 @@ function reasonOf(error: unknown): string {
 
 /** A folder as a source of files, with what earlier builds learnt of it. `exclude` is what an ignore file keeps out. Throws NOT_FOUND, CONTEXT. */
 export function openFolder(folder: string, exclude: PathMatcher | undefined, store: ContentStore): FolderInput {
-  const stats = lookAt(folder, `unable to prepare context: "${printable(folder)}"`, statSync);
+  const stats = lookAt(folder, `unable to prepare context: "${printable(folder)}"`);
   if (stats === undefined) throw new Failure("NOT_FOUND", `unable to prepare context: path "${printable(folder)}" not found`);
   if (!stats.isDirectory()) throw new Failure("CONTEXT", `unable to prepare context: "${printable(folder)}" is not a directory`);
   const real = realpathSync(folder);

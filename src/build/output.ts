@@ -71,7 +71,8 @@ async function one(
     await exportDirectory(await built.tree(), (diffId) => shelf.file(diffId), output.dest ?? ".", task);
     return;
   }
-  const into = output.dest === undefined || output.dest === "-" ? { stream: process.stdout } : { file: output.dest, later };
+  const into =
+    output.dest === undefined || output.dest === "-" ? { stream: process.stdout, signal: task.signal } : { file: output.dest, later };
   if (output.type === "tar") {
     const [{ exportTar }, { writeOutput }] = await Promise.all([import("../tree/export.ts"), import("../kit/output.ts")]);
     await writeOutput(into, async (sink) => exportTar(await built.tree(), (diffId) => shelf.file(diffId), sink, task));

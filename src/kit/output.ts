@@ -10,9 +10,11 @@ import { errnoOf, orStorageFailure, storageFailure } from "./storage-failure.ts"
 
 /**
  * Where a finished product goes: a file by its path, or an open stream (standard output), which stays open. With `later`, a file is
- * written whole but does not appear under its name until its Pending is told so.
+ * written whole but does not appear under its name until its Pending is told so. `signal` ends the wait for a stream that nobody reads.
  */
-export type Output = { readonly file: string; readonly later?: (pending: Pending) => void } | { readonly stream: Writable };
+export type Output =
+  | { readonly file: string; readonly later?: (pending: Pending) => void }
+  | { readonly stream: Writable; readonly signal?: AbortSignal };
 
 /** A file that is written and not yet under its name: one of the two is to be called. Neither has to be for a device or FIFO. */
 export interface Pending {
@@ -30,7 +32,7 @@ export type Sink = (chunk: Uint8Array) => void | Promise<void>;
  * for a closed pipe and for a directory), and whatever `write` throws.
  */
 export async function writeOutput(output: Output, write: (sink: Sink) => Promise<void>): Promise<void> {
-  if ("stream" in output) return intoStream(output.stream, write);
+  if ("stream" in output) return intoStream(output.stream, output.signal, write);
   const path = resolve(output.file);
   try {
     await intoFile(path, output.later, write);
@@ -83,7 +85,7 @@ function sweep(dir: string, prefix: string): void {
   });
 }
 
-async function intoStream(stream: Writable, write: (sink: Sink) => Promise<void>): Promise<void> {
+async function intoStream(stream: Writable, signal: AbortSignal | undefined, write: (sink: Sink) => Promise<void>): Promise<void> {
   // A failed write reports to its callback and, later, to listeners; without one the process would end. A broken stream keeps it.
   const ignore = () => {};
   stream.on("error", ignore);
@@ -91,7 +93,14 @@ async function intoStream(stream: Writable, write: (sink: Sink) => Promise<void>
     await write(
       (chunk) =>
         new Promise((done, fail) => {
-          stream.write(chunk, (error) => (error ? fail(error) : done()));
+          const stop = () => fail(new Failure("INTERRUPTED", "interrupted while writing to standard output"));
+          if (signal?.aborted) return stop();
+          signal?.addEventListener("abort", stop);
+          stream.write(chunk, (error) => {
+            signal?.removeEventListener("abort", stop);
+            if (error) fail(error);
+            else done();
+          });
         }),
     );
     stream.off("error", ignore);

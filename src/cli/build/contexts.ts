@@ -1,8 +1,10 @@
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { resolve } from "node:path";
+import { lookAt } from "../../build/context.ts";
 import type { ContextSource, NamedContext } from "../../build/request.ts";
 import { Failure } from "../../kit/error.ts";
 import { printable } from "../../kit/printable.ts";
+import { orStorageFailure } from "../../kit/storage-failure.ts";
 import { isDigest } from "../../oci/digest.ts";
 import { parseReference, withDefaultTag } from "../../oci/reference.ts";
 import { looksLikeTar } from "./stdin.ts";
@@ -32,10 +34,11 @@ export async function readContext(word: string): Promise<ContextWord> {
 }
 
 function localContext(path: string): ContextSource | undefined {
-  const facts = statSync(path, { throwIfNoEntry: false });
+  const facts = lookAt(path, `unable to prepare context: "${printable(path)}"`);
   if (!facts) throw notFound(path);
   if (facts.isDirectory()) return { kind: "dir", path: resolve(path) };
-  if (facts.isFile() && looksLikeTar(headOf(path))) return { kind: "tar", path: resolve(path) };
+  if (facts.isFile() && looksLikeTar(orStorageFailure("could not read", path, () => headOf(path))))
+    return { kind: "tar", path: resolve(path) };
   throw new Failure("CONTEXT", `unable to prepare context: ${printable(path)} is neither a folder nor a tar archive`, {
     hint: "Give the folder that holds the files; name another Dockerfile with -f.",
   });

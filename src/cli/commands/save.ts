@@ -48,7 +48,7 @@ export async function run(call: Invocation): Promise<void> {
     if (format === "oci-dir") await saveFolder(store, images, output as string, task);
     else {
       const { saveArchive } = await import("../../place/save.ts");
-      const into = toStdout ? { stream: process.stdout } : { file: output };
+      const into = toStdout ? { stream: process.stdout, signal: call.signal } : { file: output };
       await saveArchive(store, images, into, { format: format === "oci-archive" ? "oci" : "docker" }, task);
     }
   } finally {

@@ -7,8 +7,9 @@ import { renderFailure } from "./failure.ts";
  * The one place where an error becomes text and an exit code. A Failure is the user's to mend and has no stack trace unless asked
  * for; an abort after a signal says so; anything else is a bug of ours.
  */
-export function report(error: unknown, how: { readonly signalExit: number | undefined; readonly debug: boolean }): number {
-  if (brokenPipe(error)) return 141;
+export function report(thrown: unknown, how: { readonly signalExit: number | undefined; readonly debug: boolean }): number {
+  if (brokenPipe(thrown)) return 141;
+  const error = withoutFolder(thrown) ?? thrown;
   const stack = how.debug && error instanceof Error ? `${trace(error)}\n` : "";
   if (how.signalExit !== undefined && !(error instanceof Failure && error.code !== "INTERRUPTED")) {
     writeError(`${stack}ERROR: interrupted\n`);
@@ -24,6 +25,15 @@ export function report(error: unknown, how: { readonly signalExit: number | unde
       "This is a mistake in nought, not yours. Please report it with the command and the output of the same with NOUGHT_DEBUG=1.\n",
   );
   return 70;
+}
+
+/** What to say when the working directory was removed under us: any relative path needs it. */
+function withoutFolder(error: unknown): Failure | undefined {
+  if (!(error instanceof Error) || (error as NodeJS.ErrnoException).syscall !== "uv_cwd") return undefined;
+  return new Failure("STORAGE", "the working directory does not exist any more", {
+    hint: "Change to a folder that is there.",
+    cause: error,
+  });
 }
 
 /** Whether the reader of standard output went away, however deep that lies. */
