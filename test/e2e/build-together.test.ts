@@ -73,9 +73,9 @@ test("S14: prune and rmi in a loop beside builds: nobody loses what he uses", as
   const store = storeAt("pruned");
   const contexts = ["one", "two"];
   for (const name of contexts) nought.write(context(name, 400_000));
-  let over = false;
+  const over = new AbortController();
   const pruning = (async () => {
-    for (let turn = 0; !over; turn++) {
+    for (let turn = 0; !over.signal.aborted; turn++) {
       const command = [
         ["image", "prune", "-a", "-f"],
         ["builder", "prune", "-a", "-f"],
@@ -98,7 +98,7 @@ test("S14: prune and rmi in a loop beside builds: nobody loses what he uses", as
       digests.set(contexts[at] as string, out);
     }
   }
-  over = true;
+  over.abort();
   await pruning;
   await assertWhole(store, "after all");
   for (const name of contexts) nought.out("--store", store, "build", "-q", "-t", name, name);
