@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
 import { Failure } from "../kit/error.ts";
 import { createTask } from "../task/task.ts";
 import { findProgram, setEngine } from "./engine.ts";
@@ -87,6 +88,35 @@ test("an init as process 1 hands signals on and collects orphans", { skip: skip 
     user: { uid: 0, gid: 0, groups: [] },
   });
   assert.equal(spied.out, "1\n", "nobody looks into the init");
+});
+
+test("X18: a second sandbox sees the processes of the first, which cannot look into it", {
+  skip: skip || (sharedProc && "no /proc of its own"),
+}, async () => {
+  using other = new Box();
+  const told = { pid: 0 };
+  const abort = new AbortController();
+  const first = runCollecting(
+    here().spec({
+      args: ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.05; done"],
+      hostname: "first",
+      user: { uid: 0, gid: 0, groups: [] },
+    }),
+    { started: ({ pid }) => void (told.pid = pid) },
+    createTask(undefined, abort.signal),
+  );
+  first.catch(() => {});
+  while (told.pid === 0) await wait(5);
+  const at = (name: string) => `/proc/${told.pid}/ns/${name}`;
+  const spec = other.spec({
+    args: ["sh", "-c", "hostname; cat /proc/1/cmdline | tr '\\0' ' '; ls /proc/1/root >/dev/null 2>&1; echo $?; kill -TERM 1"],
+    join: { pid: at("pid"), ipc: at("ipc"), uts: at("uts") },
+    network: { join: at("net") },
+  });
+  const { out, code } = await runCollecting(spec);
+  assert.match(out, /^first\nsh -c trap .*done \d\n$/);
+  assert.equal(code, 0);
+  assert.equal((await first).code, 0);
 });
 
 test("where no new /proc is allowed, the machine's is bound", { skip }, async () => {

@@ -34,6 +34,7 @@ export function runtimeConfig(
     ociVersion: "1.0.2",
     process: {
       terminal: spec.terminal,
+      ...(spec.terminal && process.stdout.isTTY ? { consoleSize: { height: process.stdout.rows, width: process.stdout.columns } } : {}),
       user: { uid, gid, umask: 0o022, ...(privileges.single ? {} : { additionalGids: [...new Set([gid, ...groups])] }) },
       args: spec.args,
       env: spec.env,
