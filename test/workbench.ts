@@ -99,7 +99,7 @@ export class Workbench implements AsyncDisposable {
           : [],
       );
     const drafts = async () => {
-      using shelf = openShelf(store, task);
+      const shelf = openShelf(store, task);
       return Promise.all(image.layers.map((layer) => shelf.index(layer)));
     };
     const tree = async () => mergeTree(await drafts());
@@ -114,7 +114,7 @@ export class Workbench implements AsyncDisposable {
       async text(path) {
         const entry = (await tree()).lookup(toPath(path));
         assert(entry?.kind === "file", `${path} is a file`);
-        using shelf = openShelf(store, task);
+        const shelf = openShelf(store, task);
         for (const layer of image.layers) await shelf.index(layer);
         return Buffer.from(await shelf.read(entry)).toString("utf8");
       },

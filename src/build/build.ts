@@ -69,7 +69,7 @@ export async function build(request: BuildRequest, store: ContentStore, task: Ta
   try {
     const graph = await plan(program, request, platforms, localImages(store, task));
     check(program, request, platforms, inlet, graph, task);
-    using shelf = openShelf(store, task);
+    const shelf = openShelf(store, task);
     const built = await solve(graph, tools(store, shelf, request, inlet, task), (input) => inlet.open(input), program.syntax.lines);
     if (task.signal.aborted) throw new Failure("INTERRUPTED", "the build was interrupted");
     const stage = graph.stages.get(graph.target);
@@ -94,7 +94,7 @@ export async function steps(
   task: Task,
   tellKeys: (keys: StepKeys) => void,
 ): Promise<Built> {
-  using shelf = openShelf(store, task);
+  const shelf = openShelf(store, task);
   return solve(graph, { ...tools(store, shelf, request, inlet, task), tellKeys }, (input) => inlet.open(input), lines);
 }
 
@@ -104,7 +104,6 @@ function tools(store: ContentStore, shelf: Shelf, request: BuildRequest, inlet: 
     shelf,
     task,
     epoch: request.sourceDateEpoch,
-    files: (diffId) => shelf.file(diffId),
     recall: (key) => store.recall(key),
     remember: (record) => store.remember(record),
     tmp: () => inlet.tmp(),

@@ -68,14 +68,16 @@ async function one(
   const names = [...request.names, ...output.names].map(withDefaultTag);
   if (output.type === "local") {
     const { exportDirectory } = await import("../place/directory.ts");
-    await exportDirectory(await built.tree(), (diffId) => shelf.file(diffId), output.dest ?? ".", task);
+    using walk = shelf.walk();
+    await exportDirectory(await built.tree(), walk.files, output.dest ?? ".", task);
     return;
   }
   const into =
     output.dest === undefined || output.dest === "-" ? { stream: process.stdout, signal: task.signal } : { file: output.dest, later };
   if (output.type === "tar") {
     const [{ exportTar }, { writeOutput }] = await Promise.all([import("../tree/export.ts"), import("../kit/output.ts")]);
-    await writeOutput(into, async (sink) => exportTar(await built.tree(), (diffId) => shelf.file(diffId), sink, task));
+    using walk = shelf.walk();
+    await writeOutput(into, async (sink) => exportTar(await built.tree(), walk.files, sink, task));
     return;
   }
   if (output.type === "image" && output.compression === undefined && (await standsAlready(names, assembled, store, task))) {

@@ -1,4 +1,5 @@
 import { assert } from "../kit/error.ts";
+import type { Task } from "../task/task.ts";
 import { type Built, builtFromNothing, builtOn } from "./built.ts";
 import type { BuildGraph, InputRef, StagePlan } from "./graph.ts";
 import type { OpenInput } from "./input.ts";
@@ -11,7 +12,8 @@ export type OpenContext = (input: InputRef & { readonly from: "context" | "named
 
 /**
  * Builds the target of a graph: the stages it needs, each once, those that do not wait for one another side by side. What a stage
- * comes to is memorised by its index. Throws what steps throw, with their place in the Dockerfile.
+ * comes to is memorised by its index. Throws what steps throw, with their place in the Dockerfile; the stages beside are stopped
+ * then, and over when it throws.
  */
 export async function solve(
   graph: BuildGraph,
@@ -21,7 +23,11 @@ export async function solve(
 ): Promise<Built> {
   const stages = new Map<number, Promise<Built>>();
   const contexts = new Map<string, Promise<OpenInput>>();
-  const shop: Workshop = { ...tools, open };
+  /** The failure that stopped the others. */
+  let first: unknown;
+  const stop = new AbortController();
+  const task: Task = { ...tools.task, signal: AbortSignal.any([tools.task.signal, stop.signal]) };
+  const shop: Workshop = { ...tools, task, open };
 
   function stage(index: number): Promise<Built> {
     let built = stages.get(index);
@@ -77,8 +83,12 @@ export async function solve(
       try {
         built = await solveStep(step, built, useCache, shop);
       } catch (error) {
+        // Stopped for the failure of another, which is the one to tell of.
+        if (stop.signal.aborted) throw error;
         const failure = located(error, step.span, lines);
-        shop.task.emit({
+        first = failure;
+        stop.abort();
+        task.emit({
           type: "step",
           id: step.id,
           label: step.label,
@@ -91,7 +101,13 @@ export async function solve(
     return built;
   }
 
-  return stage(graph.target);
+  try {
+    return await stage(graph.target);
+  } catch (error) {
+    stop.abort();
+    await Promise.allSettled(stages.values());
+    throw first ?? error;
+  }
 }
 
 function opened(built: Built): OpenInput {

@@ -87,14 +87,14 @@ export async function solveStep(step: Step, below: Built, useCache: boolean, sho
  * Seals a draft. Copies of host files in an earlier layer are a shorter way to the same bytes: where that layer is damaged, the
  * files themselves are read.
  */
-async function sealedFrom(draft: Draft, { files, store, task }: Workshop): Promise<Sealed> {
+async function sealedFrom(draft: Draft, { shelf, store, task }: Workshop): Promise<Sealed> {
   try {
-    return await seal(draft, files, store.writer(), task);
+    return await seal(draft, shelf.open, store.writer(), task);
   } catch (error) {
     const plain = draft.map(withoutCopy);
     const damaged = error instanceof Failure && (error.code === "DIGEST" || error.code === "NOT_FOUND");
     if (!damaged || plain.every((entry, at) => entry === draft[at])) throw error;
-    return await seal(plain, files, store.writer(), task);
+    return await seal(plain, shelf.open, store.writer(), task);
   }
 }
 

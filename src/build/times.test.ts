@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { refused } from "../../test/refused.ts";
 import { Workbench, writeFiles } from "../../test/workbench.ts";
 import { createTask } from "../task/task.ts";
 import { mergeTree } from "../tree/merge.ts";
@@ -82,7 +83,7 @@ test("every layer lists parents before what they hold, and copies the metadata t
   const dir = bench.folder("context", { p: { q: { f: "1" } }, g: "2" });
   chmodSync(join(dir, "p"), 0o700);
   const { result } = await bench.build(dir, "FROM scratch\nCOPY --parents p/q/f /\nCOPY g /p/q/\n");
-  using shelf = openShelf(await bench.store, createTask());
+  const shelf = openShelf(await bench.store, createTask());
   const drafts = await Promise.all(result.built.layers.map((layer) => shelf.index(layer)));
   assert.deepEqual(
     drafts[1]?.map((entry) => [entry.path, entry.mode.toString(8)]),
@@ -107,4 +108,23 @@ test("independent stages run side by side and unneeded ones not at all", async (
   // The last stage adds what the others did, byte for byte: their layers are its layers.
   assert.deepEqual([...done].sort(), ["[one 1/1] COPY a /", "[two 1/1] COPY b /"]);
   assert.equal(result.built.layers.length, 2);
+});
+
+test("a stage that fails stops those beside it, and nothing goes on when the build is over", async () => {
+  await using bench = new Workbench();
+  const dir = bench.folder("context", { a: "1" });
+  writeFileSync(join(dir, "huge"), "");
+  truncateSync(join(dir, "huge"), 2 ** 34);
+  const started = Date.now();
+  const dockerfile =
+    "FROM scratch AS slow\nCOPY huge /\nFROM scratch AS bad\nCOPY a /\nCOPY missing /\nFROM scratch\nCOPY --from=slow /huge /\nCOPY --from=bad /a /\n";
+  await assert.rejects(bench.build(dir, dockerfile), refused("NOT_FOUND", /"\/missing": not found/));
+  assert.ok(Date.now() - started < 5000, "well before sixteen gigabytes are written");
+  const left = readdirSync(join(bench.storeDir, "tmp"), { recursive: true, withFileTypes: true }).filter(
+    (one) => one.isFile() && one.name !== "leases",
+  );
+  assert.deepEqual(
+    left.map((one) => one.name),
+    [],
+  );
 });

@@ -1,7 +1,6 @@
 import type { Digest } from "../oci/digest.ts";
 import type { CacheRecord, ContentStore } from "../store/face.ts";
 import type { Task } from "../task/task.ts";
-import type { LayerFiles } from "../tree/read.ts";
 import type { InputRef } from "./graph.ts";
 import type { OpenInput } from "./input.ts";
 import type { Shelf } from "./shelf.ts";
@@ -29,7 +28,6 @@ export interface Workshop {
   readonly task: Task;
   /** SOURCE_DATE_EPOCH in seconds. */
   readonly epoch: number | undefined;
-  readonly files: LayerFiles;
   /** Told of the keys of every step, for `--print keys`. */
   readonly tellKeys?: (keys: StepKeys) => void;
   /** Opens what COPY --from, FROM or the context name; waits for a stage to be built. */

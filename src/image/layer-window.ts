@@ -1,7 +1,50 @@
+import { closeSync, fstatSync } from "node:fs";
 import type { Digest } from "../oci/digest.ts";
 import { readLayer } from "../tree/content.ts";
+import type { OpenLayer } from "../tree/read.ts";
 
 const WINDOW = 1 << 20;
+
+/** How many layers are open at a time, each with its window: a bound on descriptors and on memory. */
+const MOST = 8;
+
+/** The layers that contents are copied from, those used last kept open. */
+export class LayerWindows implements Disposable {
+  readonly #open: OpenLayer;
+  /** The one used last is the last. */
+  readonly #windows = new Map<Digest, LayerWindow>();
+
+  constructor(open: OpenLayer) {
+    this.#open = open;
+  }
+
+  /** The window of a layer that is open, made the one used last. */
+  get(diffId: Digest): LayerWindow | undefined {
+    const window = this.#windows.get(diffId);
+    if (window === undefined) return undefined;
+    this.#windows.delete(diffId);
+    this.#windows.set(diffId, window);
+    return window;
+  }
+
+  /** Opens a layer; another may be closed for it. */
+  async open(diffId: Digest): Promise<LayerWindow> {
+    const fd = await this.#open(diffId);
+    const [oldest] = this.#windows;
+    if (oldest && this.#windows.size >= MOST) {
+      this.#windows.delete(oldest[0]);
+      closeSync(oldest[1].fd);
+    }
+    const window = new LayerWindow(fd, diffId, fstatSync(fd).size);
+    this.#windows.set(diffId, window);
+    return window;
+  }
+
+  [Symbol.dispose](): void {
+    for (const { fd } of this.#windows.values()) closeSync(fd);
+    this.#windows.clear();
+  }
+}
 
 /**
  * A layer's plain tar, read a mebibyte at a time: files that lie one after the other there, and are asked for in that order, cost one

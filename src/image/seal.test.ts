@@ -221,10 +221,8 @@ test("what is taken from a layer comes out the same, and a draft gives the same 
   await inFolder(async (dir) => {
     const files = Object.fromEntries(SIZES.map((size) => [`f${size}`, Buffer.alloc(size, size % 251)]));
     const { path, draft, diffId } = await layerWith(dir, { ...files, empty: Buffer.alloc(0) });
-    const fd = openSync(path, "r");
     const target = new Memory();
-    const { layer, draft: again } = await seal(draft, async () => fd, target, createTask());
-    closeSync(fd);
+    const { layer, draft: again } = await seal(draft, async () => openSync(path, "r"), target, createTask());
     assert.equal(layer.diffId, diffId);
     assert.equal(layer.diffId, digestOf(target.tar));
     assert.equal(layer.blob.size, target.tar.length);
@@ -243,7 +241,7 @@ for (const damage of ["a flipped bit", "a cut"]) {
         else writeSync(fd, Buffer.from([8]), 0, 1, offset + size - 1);
         const target = new Memory();
         await assert.rejects(
-          seal(draft, async () => fd, target, createTask()),
+          seal(draft, async () => openSync(path, "r"), target, createTask()),
           (error: Failure) => error.code === "DIGEST" && error.message.includes(diffId) && (error.hint ?? "").includes("builder prune"),
         );
         closeSync(fd);

@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { closeSync, fstatSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { type TarHeader, TarWriter } from "../format/tar-write.ts";
 import { Failure } from "../kit/error.ts";
 import { printable } from "../kit/printable.ts";
@@ -8,9 +8,9 @@ import { MEDIA } from "../oci/media-type.ts";
 import type { Task } from "../task/task.ts";
 import { damagedLayer, openHostFile, readExactly, readLayer, stillTheSame } from "../tree/content.ts";
 import type { Draft, Entry, FileEntry, LayerAddress } from "../tree/entry.ts";
-import type { LayerFiles } from "../tree/read.ts";
+import type { OpenLayer } from "../tree/read.ts";
 import type { Layer } from "./layer.ts";
-import { LayerWindow } from "./layer-window.ts";
+import { type LayerWindow, LayerWindows } from "./layer-window.ts";
 
 const EMPTY = digestOf("");
 /** Bytes from which a chunk is worth a turn of the thread pool. */
@@ -36,7 +36,7 @@ export interface Sealed {
  * the draft alone: order, times and owners are the entries', PAX only where ustar cannot say it.
  * Throws CHANGED when a host file is not what its stamp says, DIGEST when a layer's bytes are not what its index says.
  */
-export async function seal(draft: Draft, files: LayerFiles, target: SealTarget, task: Task): Promise<Sealed> {
+export async function seal(draft: Draft, openLayer: OpenLayer, target: SealTarget, task: Task): Promise<Sealed> {
   const whole = hasher();
   const tar = new TarWriter((chunk) => {
     // A large chunk is written by the thread pool while it is hashed here.
@@ -48,7 +48,7 @@ export async function seal(draft: Draft, files: LayerFiles, target: SealTarget, 
   // Where each file's bytes begin, and their digest; in step with `sealed`.
   const offsets: number[] = [];
   const digests: (Digest | undefined)[] = [];
-  const open = new Map<Digest, LayerWindow>();
+  using layers = new LayerWindows(openLayer);
   try {
     for (const entry of draft) {
       stopIfAsked(task);
@@ -59,11 +59,8 @@ export async function seal(draft: Draft, files: LayerFiles, target: SealTarget, 
       offsets.push(tar.offset);
       if (entry.kind === "file") {
         const layer = sourceLayer(entry);
-        if (layer !== undefined && !open.has(layer.diffId)) {
-          const fd = await files(layer.diffId);
-          open.set(layer.diffId, new LayerWindow(fd, layer.diffId, fstatSync(fd).size));
-        }
-        digests.push(entry.size === 0 ? EMPTY : (small(entry, tar, open) ?? (await body(entry, tar, open, task))));
+        const window = layer && (layers.get(layer.diffId) ?? (await layers.open(layer.diffId)));
+        digests.push(entry.size === 0 ? EMPTY : (small(entry, tar, window) ?? (await body(entry, tar, window, task))));
         tar.pad();
       } else digests.push(undefined);
       sealed.push(entry);
@@ -122,21 +119,18 @@ function bare(path: string, mtime: number): TarHeader {
   return { type: "file", path, mode: 0, uid: 0, gid: 0, mtime, size: 0 };
 }
 
-/** The layers that contents are copied from, opened. */
-type OpenLayers = ReadonlyMap<Digest, LayerWindow>;
-
 /** Where a file is read from, if that is a layer. A host file whose bytes are in a layer already is read there: one file for many. */
 function sourceLayer({ content }: FileEntry): LayerAddress | undefined {
   return content.in === "layer" ? content : content.in === "host" ? content.copy : undefined;
 }
 
 /** The common case without a promise: a file that fits into what is left of the buffer. Undefined for any other. */
-function small(entry: FileEntry, tar: TarWriter, layers: OpenLayers): Digest | undefined {
+function small(entry: FileEntry, tar: TarWriter, window: LayerWindow | undefined): Digest | undefined {
   const { content, size } = entry;
   if (content.in === "memory" || size > tar.room) return undefined;
   const at = tar.used;
   const layer = sourceLayer(entry);
-  if (layer !== undefined) (layers.get(layer.diffId) as LayerWindow).copy(layer.offset, size, tar.buffer, at);
+  if (layer !== undefined) (window as LayerWindow).copy(layer.offset, size, tar.buffer, at);
   else if (content.in === "host") {
     const fd = openHostFile(content);
     try {
@@ -152,7 +146,7 @@ function small(entry: FileEntry, tar: TarWriter, layers: OpenLayers): Digest | u
 }
 
 /** Copies one file's bytes into the tar and gives their digest. */
-async function body(entry: FileEntry, tar: TarWriter, layers: OpenLayers, task: Task): Promise<Digest> {
+async function body(entry: FileEntry, tar: TarWriter, window: LayerWindow | undefined, task: Task): Promise<Digest> {
   const { content, size } = entry;
   if (content.in === "memory") {
     await tar.bytes(content.bytes);
@@ -160,7 +154,7 @@ async function body(entry: FileEntry, tar: TarWriter, layers: OpenLayers, task: 
   }
   const layer = sourceLayer(entry);
   if (layer !== undefined) {
-    const { fd } = layers.get(layer.diffId) as LayerWindow;
+    const { fd } = window as LayerWindow;
     const read: Read = (buffer, at, length, from) => readLayer(fd, buffer, at, length, layer.offset + from, layer.diffId);
     return asIndexed(entry, layer, await copy(read, size, tar, task));
   }

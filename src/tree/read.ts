@@ -5,7 +5,10 @@ import { type Digest, hasher } from "../oci/digest.ts";
 import { damagedLayer, openHostFile, readExactly, readLayer, stillTheSame } from "./content.ts";
 import type { FileEntry } from "./entry.ts";
 
-/** Opens the uncompressed tar of a layer for reads at offsets; the caller closes nothing. */
+/** Opens the uncompressed tar of a layer for reads at offsets; the caller closes it. Throws NOT_FOUND, DIGEST, STORAGE. */
+export type OpenLayer = (diffId: Digest) => Promise<number>;
+
+/** The same where the caller closes nothing: the descriptor is good until others are asked for. */
 export type LayerFiles = (diffId: Digest) => Promise<number>;
 
 /** Gives a buffer to read the next bytes of a file into, at most `wanted` of them, and takes them when they are there. */

@@ -22,7 +22,7 @@ export async function* contentOf(file: FileEntry, shop: Workshop): AsyncGenerato
     yield content.bytes;
     return;
   }
-  const fd = content.in === "host" ? openHostFile(content) : await shop.files(content.diffId);
+  const fd = content.in === "host" ? openHostFile(content) : await shop.shelf.open(content.diffId);
   try {
     for (let at = 0; at < size; at += CHUNK) {
       const chunk = Buffer.allocUnsafe(Math.min(CHUNK, size - at));
@@ -32,7 +32,7 @@ export async function* contentOf(file: FileEntry, shop: Workshop): AsyncGenerato
     }
     if (content.in === "host") stillTheSame(fd, content);
   } finally {
-    if (content.in === "host") closeSync(fd);
+    closeSync(fd);
   }
 }
 
