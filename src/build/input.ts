@@ -39,9 +39,9 @@ export class HostDigests {
 
   /** Whether a file whose digest is not known was probably changed since the last build (see Ledger). */
   probablyChanged(entry: Entry): boolean {
-    const { folder, ledger } = this.#input;
-    if (entry.kind !== "file" || entry.content.in !== "host" || folder === undefined || this.find(entry) !== undefined) return false;
-    return ledger?.probablyChanged(entry.content.path.slice(folder.length), entry.content.stamp) ?? false;
+    if (entry.kind !== "file" || entry.content.in !== "host" || this.find(entry) !== undefined) return false;
+    const path = this.#pathOf(entry.content.path);
+    return path !== undefined && (this.#input.ledger?.probablyChanged(path, entry.content.stamp) ?? false);
   }
 
   /**

@@ -45,7 +45,7 @@ export async function tryArchive(file: FileEntry, shop: Workshop): Promise<Draft
   const { store, task } = shop;
   const memo = file.digest === undefined ? undefined : keyOf("archive/1", file.digest);
   const known = memo && (shop.recall(memo)?.value as Digest | undefined);
-  if (known !== undefined && store.sizeOf(known) !== undefined) {
+  if (known !== undefined && (await store.has(known))) {
     const bytes = await store.readIndex(known);
     const index = bytes && decodeIndex(bytes);
     if (index) return index.draft;

@@ -28,8 +28,10 @@ async function file(action: FileAction & { do: "fetch" }, shop: Workshop): Promi
   const wanted = action.checksum === undefined ? undefined : parseDigest(action.checksum, "--checksum");
   const memo = keyOf("fetch/1", action.url);
   const before = shop.recall(memo)?.value as { digest: Digest; size: number; mtime: number; etag?: string } | undefined;
-  let got = before !== undefined && store.sizeOf(before.digest) === before.size ? before : undefined;
-  if (got === undefined || got.digest !== wanted) {
+  // has() and not sizeOf(): from here on the blob is in use, and a prune beside spares it.
+  let got = before !== undefined && (await store.has(before.digest)) ? before : undefined;
+  if (wanted !== undefined && got?.digest !== wanted) got = undefined;
+  if (got === undefined || wanted === undefined) {
     const writer = store.writer();
     try {
       const answer = await fetchUrl(
