@@ -5,6 +5,7 @@ import { type Assembled, assemble } from "../image/assemble.ts";
 import { Failure, Failures } from "../kit/error.ts";
 import { hostPlatform } from "../oci/platform.ts";
 import { familiarName, withDefaultTag } from "../oci/reference.ts";
+import { openShelf, type Shelf } from "../shelf/shelf.ts";
 import type { ContentStore } from "../store/face.ts";
 import type { Task } from "../task/task.ts";
 import type { Built } from "./built.ts";
@@ -16,7 +17,6 @@ import { deliver } from "./output.ts";
 import { type Platforms, plan } from "./plan/plan.ts";
 import type { BuildRequest } from "./request.ts";
 import { check } from "./review.ts";
-import { openShelf, type Shelf } from "./shelf.ts";
 import { solve } from "./solve.ts";
 import type { StepKeys, Workshop } from "./workshop.ts";
 

@@ -1,8 +1,8 @@
 import type { Layer } from "../image/layer.ts";
 import { type Digest, digestOf } from "../oci/digest.ts";
+import type { Shelf } from "../shelf/shelf.ts";
 import { mergeTree, stack } from "../tree/merge.ts";
 import type { Tree } from "../tree/tree.ts";
-import type { Shelf } from "./shelf.ts";
 
 /** What a stage has come to so far. A value: each step makes a new one. */
 export interface Built {

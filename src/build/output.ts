@@ -3,12 +3,12 @@ import { Failure } from "../kit/error.ts";
 import type { Pending } from "../kit/output.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { formatReference, type Reference, withDefaultTag } from "../oci/reference.ts";
+import type { Shelf } from "../shelf/shelf.ts";
 import type { ContentStore } from "../store/face.ts";
 import { nameImage, nameOwner } from "../store/name-image.ts";
 import type { Task } from "../task/task.ts";
 import type { Built } from "./built.ts";
 import type { BuildRequest, OutputRequest } from "./request.ts";
-import type { Shelf } from "./shelf.ts";
 
 export interface OutputTools {
   readonly store: ContentStore;

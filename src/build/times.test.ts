@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { refused } from "../../test/refused.ts";
 import { Workbench, writeFiles } from "../../test/workbench.ts";
+import { openShelf } from "../shelf/shelf.ts";
 import { createTask } from "../task/task.ts";
 import { mergeTree } from "../tree/merge.ts";
-import { openShelf } from "./shelf.ts";
 
 const DOCKERFILE = `FROM scratch AS one
 COPY a d /x/

@@ -1,9 +1,9 @@
 import type { Digest } from "../oci/digest.ts";
+import type { Shelf } from "../shelf/shelf.ts";
 import type { CacheRecord, ContentStore } from "../store/face.ts";
 import type { Task } from "../task/task.ts";
 import type { InputRef } from "./graph.ts";
 import type { OpenInput } from "./input.ts";
-import type { Shelf } from "./shelf.ts";
 
 /** The keys under which one step was looked up, in the order they are tried. */
 export interface StepKeys {
