@@ -60,6 +60,16 @@ export const CODES = {
     title: "Bytes do not match their digest or size.",
     cure: "Fetch or build the image again; `nought image prune` removes what is damaged.",
   },
+  SIGNATURE: {
+    exit: 4,
+    title: "A signature is missing, wrong, too old, or by a key that is not trusted.",
+    cure: "Try again later or from another mirror; `--keyring FILE` names the keys to trust. Nothing unsigned is ever used.",
+  },
+  PACKAGE: {
+    exit: 1,
+    title: "A Debian package or package index cannot be used, or packages do not fit together.",
+    cure: "The message names the package and why; check the suite and the spelling.",
+  },
   AUTH: { exit: 5, title: "A registry did not let us in.", cure: "Log in, or check the rights of the account." },
   NETWORK: {
     exit: 6,
