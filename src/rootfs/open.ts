@@ -1,0 +1,82 @@
+import { chmodSync, chownSync, existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { storageFailure } from "../kit/storage-failure.ts";
+import { newTable, performTable } from "../sandbox/perform.ts";
+import { ownPrivileges } from "../sandbox/privileges.ts";
+import type { MountPoint } from "../sandbox/spec.ts";
+import type { Task } from "../task/task.ts";
+import type { Draft } from "../tree/entry.ts";
+import { type Path, ROOT } from "../tree/path.ts";
+import type { LayerFiles } from "../tree/read.ts";
+import type { Tree } from "../tree/tree.ts";
+import { tableCalls } from "./calls.ts";
+import { readChanges } from "./changes.ts";
+import { type Lowers, prepareLowers, type SourceLayer } from "./lowers.ts";
+import { removeTree } from "./remove.ts";
+import { makeStubs } from "./stub.ts";
+import type { UnpackHow } from "./unpack.ts";
+
+/** Layers with a place for changes: what SandboxSpec asks of whoever prepares a root. */
+export interface OpenRoot extends AsyncDisposable {
+  /** For SandboxSpec.lowers, the stub layer last. */
+  readonly lowers: readonly string[];
+  readonly upper: string;
+  readonly work: string;
+  /** What the layers show together; changes are not in it. */
+  readonly tree: Tree;
+  /** What was changed, once nothing runs in it any more. Contents are files in `upper`. Throws what readChanges throws. */
+  changes(task: Task): Promise<Draft>;
+}
+
+let own: UnpackHow | undefined;
+
+/** How this process unpacks layers and reads changes: by the privileges that it has. */
+export function ownHow(): UnpackHow {
+  const privileges = ownPrivileges();
+  own ??= {
+    calls: tableCalls(privileges.initial ? "trusted" : "user", newTable, performTable),
+    ids: privileges.single ? "mine" : "keep",
+  };
+  return own;
+}
+
+/** Unpacks what is not unpacked yet of a stack of layers into the store in folder `store`, for use as lowers. Throws as prepareLowers. */
+export function ownLowers(store: string, layers: readonly SourceLayer[], files: LayerFiles, task: Task): Promise<Lowers> {
+  return prepareLowers(store, layers, files, ownHow(), task);
+}
+
+/**
+ * Makes a root from prepared layers: the stub layer for `points` (mountPoints of the sandbox), and empty `upper` and `work` directories, all in
+ * `folder`, which is made where it is not there, on the store's own file system. A `folder` that was used before keeps its changes (a container
+ * that is started again), and gets new stubs. Disposing of the root removes the folder. Throws SANDBOX, STORAGE.
+ */
+export function openRoot(lowers: Lowers, folder: string, points: readonly MountPoint[]): OpenRoot {
+  const how = ownHow();
+  const { tree, directories } = lowers;
+  const [upper, work, stubs] = [join(folder, "upper"), join(folder, "work"), join(folder, "stubs")];
+  let made: ReadonlySet<Path>;
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o711 });
+    if (!existsSync(upper)) {
+      mkdirSync(upper, { mode: 0o755 });
+      const root = tree.get(ROOT);
+      if (root && how.ids === "keep") chownSync(upper, root.uid, root.gid);
+      chmodSync(upper, root?.mode ?? 0o755);
+    }
+    // What is left in it belongs to a mount that is gone.
+    removeTree(work);
+    mkdirSync(work, { mode: 0o700 });
+    removeTree(stubs);
+    made = makeStubs(stubs, points, tree, how.ids);
+  } catch (error) {
+    throw storageFailure(error, "could not make a root in", folder);
+  }
+  return {
+    lowers: [...directories, stubs],
+    upper,
+    work,
+    tree,
+    changes: (task) => readChanges(upper, tree, { ...how, stubs: made }, task),
+    [Symbol.asyncDispose]: async () => removeTree(folder),
+  };
+}
