@@ -27,6 +27,13 @@ export function ownIdentity(): ProcessIdentity {
   return self;
 }
 
+/** The identity of any process of this pid namespace; undefined where there is none, or none that still runs. */
+export function identityOf(pid: number): ProcessIdentity | undefined {
+  const facts = statOf(String(pid));
+  if (facts === undefined || facts.ended) return undefined;
+  return { ...ownIdentity(), pid, start: facts.start };
+}
+
 /** One string of [0-9a-f-], usable as part of a file name. */
 export function formatIdentity(who: ProcessIdentity): string {
   return `${who.pid}-${who.start}-${who.boot === "" ? "0" : who.boot}-${who.namespace}`;
