@@ -5,10 +5,12 @@ import { rlimits } from "./limits.ts";
 import { makeTarget, rootMount, specMounts } from "./mounts.ts";
 import { loopbackUp } from "./network-device.ts";
 import { type ProgramTrouble, runProgram } from "./program.ts";
+import type { Filters } from "./seccomp/filters.ts";
 import { writeStreams } from "./streams.ts";
+import { handOverFilter, SUPERVISOR_FD } from "./supervisor.ts";
 import { fillDev, protectSystem, systemMounts } from "./system-mounts.ts";
 import type { Table } from "./table.ts";
-import { openTerminal, placeConsole } from "./terminal.ts";
+import { CONTROL_FD, openTerminal, placeConsole } from "./terminal.ts";
 
 /** The second table, and what its last operations mean when they fail. */
 export interface InnerTable {
@@ -20,8 +22,7 @@ export interface InnerTable {
 export const BEGUN = -1;
 
 export interface InnerOptions extends InsideFacts {
-  /** Filters of system calls, as programs of classic BPF. */
-  readonly filters: readonly Buffer[];
+  readonly filters: Filters;
   /** The hard limits that a soft one must not go beyond; as in /proc/self/limits. */
   readonly hardLimits: ReadonlyMap<string, number>;
 }
@@ -72,8 +73,9 @@ export function innerTable(options: InnerOptions): InnerTable {
 
   // The filter comes before the capabilities go: without CAP_SYS_ADMIN it would need NO_NEW_PRIVS, and su and sudo would break.
   limitCapabilities(inside);
-  workingDirectory(inside);
-  for (const filter of options.filters) installFilter(inside, filter, "seccomp");
+  workingDirectory(inside, options.filters.supervised !== undefined);
+  for (const program of options.filters.programs) installFilter(inside, program, "seccomp");
+  if (options.filters.supervised) handOverFilter(inside, options.filters.supervised);
   becomeUser(inside);
   // Changing ids cleared it.
   table.call("prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
@@ -116,9 +118,11 @@ function standardStreams(inside: Inside): void {
  * Goes to the working directory, which is made for the user if it is not there. Every descriptor of the host is closed before, so
  * that no path below /proc/self/fd leads out. Root may go where the user may not, as under docker.
  */
-function workingDirectory(inside: Inside): void {
+function workingDirectory(inside: Inside, supervised: boolean): void {
   const { table, spec, privileges } = inside;
-  table.call("close_range", [5, 0xffffffff, 0]);
+  table.call("close", [CONTROL_FD], { ignore: true });
+  if (!supervised) table.call("close", [SUPERVISOR_FD], { ignore: true });
+  table.call("close_range", [SUPERVISOR_FD + 1, 0xffffffff, 0]);
   const names = spec.cwd.split("/").filter(Boolean);
   const result = inside.scratch;
   const there = table.mark();

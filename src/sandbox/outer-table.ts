@@ -20,6 +20,7 @@ import {
 } from "./flags.ts";
 import type { SandboxSpec } from "./spec.ts";
 import { type Streams, writeStreams } from "./streams.ts";
+import { SUPERVISOR_FD, supervisor } from "./supervisor.ts";
 import type { CallArchitecture } from "./syscall-numbers.ts";
 import { type Address, type Register, type Table, TableBuilder } from "./table.ts";
 import { CONTROL_FD } from "./terminal.ts";
@@ -40,6 +41,8 @@ export interface OuterOptions {
   readonly direct: boolean;
   /** Control groups that the program is put into, and that are removed when everything is over. */
   readonly cgroups: Cgroups;
+  /** Whether a supervisor answers changes of owners. */
+  readonly supervise: boolean;
 }
 
 /** Descriptors on entry. */
@@ -58,6 +61,8 @@ export function outerTable(options: OuterOptions): Table {
   if (!options.inherit) table.call("setsid", [], { ignore: true });
   if (options.cgroups.folders.length > 0) janitor(table, options.cgroups.folders);
   if (!options.spec.join?.pid) guard(table);
+  const socket = options.supervise ? pair(table) : undefined;
+  if (socket) supervisor(table, socket, options.architecture, !options.spec.join?.pid);
   const pipes = makePipes(table, options);
   const child = table.register();
   const parent = table.mark();
@@ -70,8 +75,9 @@ export function outerTable(options: OuterOptions): Table {
     (spec.join?.uts ? 0 : CLONE.NEWUTS) |
     (spec.network === "none" ? CLONE.NEWNET : 0);
   table.clone(flags, child, parent, "clone with new namespaces");
-  inner(table, options, pipes);
+  inner(table, options, pipes, socket?.[1]);
   table.place(parent);
+  if (socket) table.call("close", [socket[1]]);
   move(table, options, pipes, child);
   return table.finish();
 }
@@ -195,7 +201,7 @@ function setns(table: TableBuilder, path: string, type: number): void {
 }
 
 /** The process that becomes the program, up to the second table. */
-function inner(table: TableBuilder, options: OuterOptions, pipes: Pipes): void {
+function inner(table: TableBuilder, options: OuterOptions, pipes: Pipes, supervisorSocket: Register | undefined): void {
   const { spec, stage, engine } = options;
   table.call("prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
   if (typeof spec.network === "object") setns(table, spec.network.join, CLONE.NEWNET);
@@ -215,6 +221,7 @@ function inner(table: TableBuilder, options: OuterOptions, pipes: Pipes): void {
   if (error) table.call("dup3", [error[1], 2, 0], { label: "dup3" });
   if (control) table.call("dup3", [control[1], CONTROL_FD, 0], { label: "dup3" });
   else table.call("close", [FD.frames]);
+  if (supervisorSocket) table.call("dup3", [supervisorSocket, SUPERVISOR_FD, 0], { label: "dup3" });
   table.call("execve", [table.text(program), table.list(["nbox", ...engine.args]), table.list([])], { label: "start the helper anew" });
 }
 

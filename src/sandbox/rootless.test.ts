@@ -15,6 +15,9 @@ interface User {
 }
 
 const isRoot = process.getuid?.() === 0;
+/** Milliseconds that all tests as another user may take together. */
+const BOUND = 240_000;
+
 /** A user that nobody has, without ranges in /etc/subuid. */
 const NOBODYS = 54321;
 
@@ -71,7 +74,7 @@ for (const [kind, user, why] of [
   test(`an ordinary user, ${kind === "best" ? "with ranges of ids" : "with a single id"}: the same tests`, { skip }, async (t) => {
     const out = await inside(user as User, (home) => {
       const options = { encoding: "utf8", env: variables(home), ...(isRoot ? user : {}) } as const;
-      const { stdout, stderr } = spawnSync(process.execPath, [driver, kind, ...files], options);
+      const { stdout, stderr } = spawnSync(process.execPath, [driver, kind, ...files], { ...options, timeout: BOUND });
       return stdout + stderr;
     });
     judge(t, out);
@@ -86,7 +89,12 @@ for (const [what, user, why, ids] of [
   test(`a process goes into its user namespace and stays the same process: ${what}`, { skip }, async (t) => {
     const out = await inside(user as User, (home) => {
       const args = [join(import.meta.dirname, "testing/entering.ts"), "one", "and two"];
-      const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", env: variables(home), ...(isRoot ? user : {}) });
+      const { stdout, stderr } = spawnSync(process.execPath, args, {
+        encoding: "utf8",
+        timeout: 30_000,
+        env: variables(home),
+        ...(isRoot ? user : {}),
+      });
       return stdout + stderr;
     });
     if (out.includes("no user namespace can be used here")) return t.skip(out);

@@ -66,6 +66,8 @@ function start(spec: SandboxSpec, io: SandboxIo, task: Task, machine: Machine): 
   const privileges = ownPrivileges();
   const { architecture, stage } = installHelper();
   const engine = engineCommand();
+  // Real runtimes take no listener, and the stand-in in perl cannot answer; there, owners are pretended and forgotten.
+  const supervise = privileges.single && engine.name === "nbox" && !machine.bindProc && !machine.runtime;
   const facts = {
     spec,
     privileges,
@@ -78,7 +80,7 @@ function start(spec: SandboxSpec, io: SandboxIo, task: Task, machine: Machine): 
   };
   const inner = machine.runtime
     ? runtimeTable(facts, machine.runtime, `nought-${process.pid}-${++runs}`)
-    : innerTable({ ...facts, filters: filtersFor(spec, privileges, architecture) });
+    : innerTable({ ...facts, filters: filtersFor(spec, privileges, architecture, supervise) });
   const cgroups = makeCgroups(spec.limits);
   const outer = outerTable({
     spec,
@@ -90,6 +92,7 @@ function start(spec: SandboxSpec, io: SandboxIo, task: Task, machine: Machine): 
     inherit: io.stdin === "inherit",
     direct: io.direct === true,
     cgroups,
+    supervise,
   });
   const plain = io.direct ? "inherit" : "ignore";
   const child = spawn(engine.command, engine.args, {
@@ -207,8 +210,8 @@ class Run {
 
   #explain(operation: number, errno: number): Failure {
     const [outer, inner] = this.#tables;
+    if ((this.#begun ? inner.table : outer).label(operation) === "fsmount /proc" && errnoName(errno) === "EPERM") this.refused = "/proc";
     if (!this.#begun) return setupTrouble(explain(outer, operation, errno), errnoName(errno));
-    if (inner.table.label(operation) === "fsmount /proc" && errnoName(errno) === "EPERM") this.refused = "/proc";
     const trouble = inner.troubles.get(operation);
     if (trouble) return programTrouble(trouble, this.#spec, inner.table.label(operation).replace(/^exec /, ""), errnoName(errno));
     return setupTrouble(explain(inner.table, operation, errno), errnoName(errno));

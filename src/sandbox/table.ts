@@ -15,7 +15,7 @@ const HEADER = 16;
 const OPERATION = 64;
 
 /** Kinds of operations. `number` is a system call's, or the operation that is gone to. */
-export const KIND = { call: 0, clone: 1, jumpEqual: 2, pump: 3, decimal: 4, leave: 5, store: 7, load32: 10 } as const;
+export const KIND = { call: 0, clone: 1, jumpEqual: 2, pump: 3, decimal: 4, leave: 5, store: 7, load32: 10, supervise: 12 } as const;
 const FLAG = { ignore: 1, toRegister: 2, toMemory: 4 } as const;
 
 /** A place in the table's data. */
@@ -183,6 +183,11 @@ export class TableBuilder {
   /** Writes a number that is not negative in decimal, with a NUL behind it. */
   decimal(value: Argument, to: Address): void {
     this.#add(KIND.decimal, 0, [value, to], {}, "");
+  }
+
+  /** Answers calls that a filter hands over, as the rules say (see seccomp/owners.ts), for ever. */
+  supervise(listener: Argument, proc: Argument, rules: Address, count: number): void {
+    this.#add(KIND.supervise, 0, [listener, proc, rules, count], {}, "");
   }
 
   /** Ends the process with an exit code. */

@@ -12,7 +12,13 @@ const JUMP_ANY_BIT = 0x45;
 const RETURN = 0x06;
 
 /** What a filter says of a call. */
-export const ACTION = { allow: 0x7fff0000, kill: 0x80000000, errno: (number: number) => (0x00050000 | number) >>> 0 } as const;
+export const ACTION = {
+  allow: 0x7fff0000,
+  /** A process that holds the filter's listener answers. */
+  notify: 0x7fc00000,
+  kill: 0x80000000,
+  errno: (number: number) => (0x00050000 | number) >>> 0,
+} as const;
 
 /** Offsets into struct seccomp_data. */
 const NUMBER = 0;

@@ -19,10 +19,10 @@ const EPERM = 1;
 const ENOSYS = 38;
 
 /** AUDIT_ARCH_… of linux/audit.h. */
-const AUDIT: Readonly<Record<CallArchitecture, number>> = { x64: 0xc000003e, i386: 0x40000003, arm64: 0xc00000b7, arm: 0x40000028 };
+export const AUDIT: Readonly<Record<CallArchitecture, number>> = { x64: 0xc000003e, i386: 0x40000003, arm64: 0xc00000b7, arm: 0x40000028 };
 
 /** Programs of these run on a machine of that architecture. */
-const RUNS: Readonly<Record<string, readonly CallArchitecture[]>> = { x64: ["x64", "i386"], arm64: ["arm64", "arm"] };
+export const RUNS: Readonly<Record<string, readonly CallArchitecture[]>> = { x64: ["x64", "i386"], arm64: ["arm64", "arm"] };
 
 /** The third way to call x86-64's kernel. */
 const X32_BIT = 0x40000000;
@@ -33,12 +33,15 @@ export function compileProfile(profile: Profile, architecture: CallArchitecture)
   return assemble([loadArchitecture, ...parts.flat(), answer(ACTION.kill)]);
 }
 
-/** Compiles a filter that answers these calls with an errno (0: success) and says nothing of others. */
-export function compileAnswers(names: readonly string[], errno: number, architecture: CallArchitecture): Buffer {
+/** Compiles a filter that has an action for these calls and says nothing of others. */
+export function compileAnswers(actions: ReadonlyMap<string, number>, architecture: CallArchitecture): Buffer {
   const parts = (RUNS[architecture] ?? [architecture]).map((one) => {
     const numbers = syscallNumbers(one);
-    const known = names.flatMap((name) => numbers.get(name) ?? []);
-    return ifEqual(AUDIT[one], [loadNumber, ...decide(spans(known, ACTION.errno(errno), ACTION.allow))]);
+    const known = [...actions].flatMap(([name, action]): [number, number][] => {
+      const number = numbers.get(name);
+      return number === undefined ? [] : [[number, action]];
+    });
+    return ifEqual(AUDIT[one], [loadNumber, ...decide(spans(new Map(known)))]);
   });
   return assemble([loadArchitecture, ...parts.flat(), answer(ACTION.allow)]);
 }
@@ -75,13 +78,12 @@ function callSpans(profile: Profile, numbers: ReadonlyMap<string, number>): read
   return found;
 }
 
-function spans(numbers: readonly number[], action: number, otherwise: number): readonly Span[] {
-  const found: Span[] = [{ from: 0, action: otherwise }];
-  for (const number of [...new Set(numbers)].sort((a, b) => a - b)) {
-    const last = found.at(-1) as Span;
-    if (last.from === number) found.pop();
+function spans(actions: ReadonlyMap<number, number>): readonly Span[] {
+  const found: Span[] = [{ from: 0, action: ACTION.allow }];
+  for (const [number, action] of [...actions].sort(([a], [b]) => a - b)) {
+    if (found.at(-1)?.from === number) found.pop();
     if (found.at(-1)?.action !== action) found.push({ from: number, action });
-    found.push({ from: number + 1, action: otherwise });
+    found.push({ from: number + 1, action: ACTION.allow });
   }
   return found;
 }

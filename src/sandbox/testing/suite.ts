@@ -21,7 +21,7 @@ export function sandboxSuite(engine: string, machine: Machine, skip: string | fa
   });
   const here = () => box as Box;
   const check = (name: string, run: () => Promise<void>, without: string | false = false) =>
-    test(`${engine}: ${name}`, { skip: skip || without }, async () => {
+    test(`${engine}: ${name}`, { skip: skip || without, timeout: 60_000 }, async () => {
       setEngine(engine === "perl" ? "perl" : undefined);
       await run();
     });
