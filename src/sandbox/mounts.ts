@@ -2,6 +2,7 @@ import {
   AT_EMPTY_PATH,
   AT_FDCWD,
   AT_RECURSIVE,
+  CLONE,
   FSCONFIG,
   FSMOUNT_CLOEXEC,
   FSOPEN_CLOEXEC,
@@ -14,6 +15,7 @@ import {
 } from "./flags.ts";
 import type { Inside } from "./inside.ts";
 import { overlay } from "./overlay.ts";
+import { processRoot } from "./process-root.ts";
 import { isBelowAny, type SandboxMount } from "./spec.ts";
 import type { Register } from "./table.ts";
 
@@ -98,6 +100,8 @@ function unrestricted(inside: Inside, mount: SandboxMount): Register {
     return fileSystem(inside, "tmpfs", options, 0, mount.target);
   }
   if (mount.type === "bytes") return bytesMount(inside, mount);
+  if (mount.type === "root") return rootOf(inside, mount.pid, mount.target);
+  if (mount.type === "process") return processRoot(inside, mount);
   const recursive = mount.kind === "directory" ? AT_RECURSIVE : 0;
   if (mount.type === "bind" && mount.within === undefined)
     return inside.openTree(AT_FDCWD, mount.source, OPEN_TREE.CLONE | recursive, mount.source);
@@ -123,6 +127,27 @@ function unrestricted(inside: Inside, mount: SandboxMount): Register {
     OPEN_TREE.CLONE | AT_EMPTY_PATH | (mount.type === "bind" ? recursive : 0),
     `${path} for ${mount.target}`,
   );
+}
+
+/**
+ * The root of another process, which may have another one than its mount namespace has. A copy of mounts is only given to who is in their
+ * namespace, so this process goes there and back; nothing is attached there.
+ */
+function rootOf(inside: Inside, pid: number, target: string): Register {
+  const { table } = inside;
+  const open = (path: string, flags: number) => {
+    const into = table.register();
+    table.call("openat", [AT_FDCWD, table.text(path), flags | O.CLOEXEC, 0], { into, label: `open ${path}` });
+    return into;
+  };
+  const root = open(`/proc/${pid}/root`, O.PATH);
+  const theirs = open(`/proc/${pid}/ns/mnt`, O.RDONLY);
+  const ours = open("/proc/self/ns/mnt", O.RDONLY);
+  table.call("setns", [theirs, CLONE.NEWNS], { label: `setns /proc/${pid}/ns/mnt` });
+  const copy = inside.openTree(root, "", OPEN_TREE.CLONE | AT_EMPTY_PATH | AT_RECURSIVE, `the root of process ${pid} for ${target}`);
+  table.call("setns", [ours, CLONE.NEWNS], { label: "setns back" });
+  for (const fd of [root, theirs, ours]) table.call("close", [fd]);
+  return copy;
 }
 
 function layersMount(inside: Inside, mount: Extract<SandboxMount, { type: "layers" }>): Register {

@@ -1,16 +1,10 @@
 import { AT_FDCWD, CLONE, MS, O } from "./flags.ts";
-import type { PublishedPort } from "./network.ts";
 import { loopbackUp } from "./network-device.ts";
+import type { NetworkProgram, PublishedPort } from "./network-program.ts";
 import { dieWithParent, FD, guard, reportPid } from "./outer-table.ts";
 import { writeStreams } from "./streams.ts";
 import type { CallArchitecture } from "./syscall-numbers.ts";
 import { type Register, type Table, TableBuilder } from "./table.ts";
-
-/** A program for networks without root. */
-export interface NetworkProgram {
-  readonly name: "pasta" | "slirp4netns";
-  readonly path: string;
-}
 
 export interface NetworkTableOptions {
   readonly architecture: CallArchitecture;

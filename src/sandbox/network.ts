@@ -3,36 +3,21 @@ import type { Readable, Writable } from "node:stream";
 import { Failure } from "../kit/error.ts";
 import { printable } from "../kit/printable.ts";
 import type { Task } from "../task/task.ts";
-import { engineCommand, findProgram } from "./engine.ts";
+import { engineCommand } from "./engine.ts";
 import { FrameReader } from "./frames.ts";
 import { installHelper } from "./helper.ts";
-import { type NetworkProgram, networkTable, READY } from "./network-table.ts";
+import type { NetworkProgram, PublishedPort } from "./network-program.ts";
+import { networkTable, READY } from "./network-table.ts";
 import { ownPrivileges } from "./privileges.ts";
 import { explain } from "./table.ts";
+
+export { type NetworkProgram, networkProgram, type PublishedPort } from "./network-program.ts";
 
 /** A network of a sandbox's own with a way to the outside, kept by processes of ours. */
 export interface OpenNetwork extends AsyncDisposable {
   /** For SandboxSpec.network. */
   readonly join: string;
   readonly program: NetworkProgram["name"];
-}
-
-/** A port of the host that leads to one inside. */
-export interface PublishedPort {
-  /** Address of the host to listen on; all without it. */
-  readonly host?: string;
-  readonly hostPort: number;
-  readonly port: number;
-  readonly protocol: "tcp" | "udp";
-}
-
-/** The program that carries packets between a network namespace and the host, pasta first. */
-export function networkProgram(): NetworkProgram | undefined {
-  for (const name of ["pasta", "slirp4netns"] as const) {
-    const path = findProgram(name);
-    if (path) return { name, path };
-  }
-  return undefined;
 }
 
 /**

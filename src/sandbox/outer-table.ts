@@ -204,7 +204,7 @@ function setns(table: TableBuilder, path: string, type: number): void {
 function inner(table: TableBuilder, options: OuterOptions, pipes: Pipes, supervisorSocket: Register | undefined): void {
   const { spec, stage, engine } = options;
   table.call("prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
-  if (typeof spec.network === "object") setns(table, spec.network.join, CLONE.NEWNET);
+  if (typeof spec.network === "object" && "join" in spec.network) setns(table, spec.network.join, CLONE.NEWNET);
   if (spec.join?.ipc) setns(table, spec.join.ipc, CLONE.NEWIPC);
   if (spec.join?.uts) setns(table, spec.join.uts, CLONE.NEWUTS);
   for (const path of options.cgroups.join) joinCgroup(table, path);

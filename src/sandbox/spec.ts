@@ -1,3 +1,5 @@
+import type { NetworkProgram, PublishedPort } from "./network-program.ts";
+
 /**
  * What a sandbox is made of, as data. Nothing here is resolved, mounted or created yet.
  *
@@ -24,8 +26,15 @@ export interface SandboxSpec {
   readonly user: SandboxUser;
   /** In the order of their targets' depth; the engine sorts. */
   readonly mounts: readonly SandboxMount[];
-  /** `none`: only a loopback device. `join`: the path of a network namespace, `/proc/PID/ns/net`. */
-  readonly network: "none" | "host" | { readonly join: string };
+  /**
+   * `none`: only a loopback device. `join`: the path of a network namespace, `/proc/PID/ns/net`. `program`: a namespace that this program
+   * serves for the sandbox alone, as long as it runs, with these ports of the host leading to it (see network.ts).
+   */
+  readonly network:
+    | "none"
+    | "host"
+    | { readonly join: string }
+    | { readonly program: NetworkProgram; readonly ports: readonly PublishedPort[] };
   readonly hostname: string;
   readonly readonlyRoot: boolean;
   /** A terminal of the sandbox's own as standard input and output. */
@@ -34,12 +43,22 @@ export interface SandboxSpec {
   readonly capabilities: readonly string[];
   /** Docker's default filter of system calls. */
   readonly seccomp: boolean;
+  /** Set-user-id programs and file capabilities give nothing: `--security-opt no-new-privileges`. */
+  readonly noNewPrivileges?: boolean;
   /** A small process 1 that hands signals on and collects orphans. */
   readonly init: boolean;
   readonly limits: SandboxLimits;
-  /** No paths of /proc and /sys hidden or made read-only, all devices of the host: for `--security=insecure` and `--privileged`. */
+  /**
+   * No paths of /proc and /sys hidden or made read-only: for `--security=insecure` and `--privileged`. Devices of the host are bind mounts
+   * (`type: "bind"`, `kind: "file"`, source and target `/dev/fuse`); `hostDevices` lists them all.
+   */
   readonly unmasked?: boolean;
-  /** Namespaces of other processes instead of own ones: `/proc/PID/ns/pid`. */
+  /** Bytes of /dev/shm; 64 MiB without it. */
+  readonly shm?: number;
+  /**
+   * Namespaces of other processes instead of own ones: `/proc/PID/ns/pid`. Those of this machine are `/proc/self/ns/pid` and so on.
+   * As an ordinary user they must belong to the user namespace that nought is in: see `enterUserNamespace`.
+   */
   readonly join?: { readonly pid?: string; readonly ipc?: string; readonly uts?: string };
 }
 
@@ -77,6 +96,17 @@ export type SandboxMount = MountTarget &
         readonly path: string;
         readonly kind: "directory" | "file";
       }
+    | {
+        /** What another process has as its root, with all that is mounted in it. What is mounted here later does not reach that process. */
+        readonly type: "process";
+        /** Its mount namespace: `/proc/PID/ns/mnt`. */
+        readonly namespace: string;
+        /** Its root: `/proc/PID/root`. */
+        readonly root: string;
+        readonly kind: "directory";
+      }
+    /** The root of another process with all its mounts, as that process sees it: for debugging. Nothing of it is seen over there. */
+    | { readonly type: "root"; readonly pid: number }
     | { readonly type: "tmpfs"; readonly size?: number; readonly mode?: number; readonly uid?: number; readonly gid?: number }
     /** A file of these bytes that exists in memory only: resolv.conf, hosts, secrets. */
     | { readonly type: "bytes"; readonly bytes: Uint8Array; readonly mode: number; readonly uid: number; readonly gid: number }
@@ -132,7 +162,7 @@ export function mountPoints(spec: Pick<SandboxSpec, "mounts" | "terminal">): rea
   for (const mount of spec.mounts) {
     // What lies below another mount is made there, by the engine.
     if (isBelowAny(mount.target, ["/proc", "/sys", "/dev", ...targets])) continue;
-    const kind = mount.type === "tmpfs" ? "directory" : mount.type === "bytes" ? "file" : mount.kind;
+    const kind = mount.type === "tmpfs" || mount.type === "root" ? "directory" : mount.type === "bytes" ? "file" : mount.kind;
     points.set(mount.target, { path: mount.target, kind });
   }
   return [...points.values()];

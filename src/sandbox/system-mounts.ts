@@ -53,7 +53,7 @@ export function systemMounts(inside: Inside): SystemMounts {
   if (privileges.hasGid(5)) devpts.push(["gid", "5"]);
   const shm: (readonly [string, string])[] = [
     ["mode", "1777"],
-    ["size", "65536k"],
+    ["size", spec.shm === undefined ? "65536k" : `${spec.shm}`],
   ];
   const waiting: WaitingMount[] = [];
   const add = (target: string, mount: Register) => waiting.push({ target, mount, label: target });

@@ -72,7 +72,8 @@ function namespaces(spec: SandboxSpec): readonly object[] {
     { type: "uts", ...joined(spec.join?.uts) },
     { type: "mount" },
   ];
-  if (spec.network !== "host") found.push({ type: "network", ...(spec.network === "none" ? {} : { path: spec.network.join }) });
+  if (spec.network !== "host")
+    found.push({ type: "network", ...(typeof spec.network === "object" && "join" in spec.network ? { path: spec.network.join } : {}) });
   return found;
 }
 
