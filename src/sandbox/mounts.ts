@@ -15,7 +15,6 @@ import {
 } from "./flags.ts";
 import type { Inside } from "./inside.ts";
 import { overlay } from "./overlay.ts";
-import { processRoot } from "./process-root.ts";
 import { isBelowAny, type SandboxMount } from "./spec.ts";
 import type { Register } from "./table.ts";
 
@@ -101,7 +100,6 @@ function unrestricted(inside: Inside, mount: SandboxMount): Register {
   }
   if (mount.type === "bytes") return bytesMount(inside, mount);
   if (mount.type === "root") return rootOf(inside, mount.pid, mount.target);
-  if (mount.type === "process") return processRoot(inside, mount);
   const recursive = mount.kind === "directory" ? AT_RECURSIVE : 0;
   if (mount.type === "bind" && mount.within === undefined)
     return inside.openTree(AT_FDCWD, mount.source, OPEN_TREE.CLONE | recursive, mount.source);
@@ -143,10 +141,14 @@ function rootOf(inside: Inside, pid: number, target: string): Register {
   const root = open(`/proc/${pid}/root`, O.PATH);
   const theirs = open(`/proc/${pid}/ns/mnt`, O.RDONLY);
   const ours = open("/proc/self/ns/mnt", O.RDONLY);
+  const ourRoot = open("/", O.PATH);
   table.call("setns", [theirs, CLONE.NEWNS], { label: `setns /proc/${pid}/ns/mnt` });
   const copy = inside.openTree(root, "", OPEN_TREE.CLONE | AT_EMPTY_PATH | AT_RECURSIVE, `the root of process ${pid} for ${target}`);
   table.call("setns", [ours, CLONE.NEWNS], { label: "setns back" });
-  for (const fd of [root, theirs, ours]) table.call("close", [fd]);
+  // A change of the mount namespace changes the root to that namespace's, which is not ours where nought itself runs in a chroot.
+  table.call("fchdir", [ourRoot]);
+  table.call("chroot", [table.text(".")]);
+  for (const fd of [root, theirs, ours, ourRoot]) table.call("close", [fd]);
   return copy;
 }
 

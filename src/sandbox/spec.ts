@@ -96,15 +96,6 @@ export type SandboxMount = MountTarget &
         readonly path: string;
         readonly kind: "directory" | "file";
       }
-    | {
-        /** What another process has as its root, with all that is mounted in it. What is mounted here later does not reach that process. */
-        readonly type: "process";
-        /** Its mount namespace: `/proc/PID/ns/mnt`. */
-        readonly namespace: string;
-        /** Its root: `/proc/PID/root`. */
-        readonly root: string;
-        readonly kind: "directory";
-      }
     /** The root of another process with all its mounts, as that process sees it: for debugging. Nothing of it is seen over there. */
     | { readonly type: "root"; readonly pid: number }
     | { readonly type: "tmpfs"; readonly size?: number; readonly mode?: number; readonly uid?: number; readonly gid?: number }
