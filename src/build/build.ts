@@ -17,6 +17,7 @@ import { deliver } from "./output.ts";
 import { type Platforms, plan } from "./plan/plan.ts";
 import type { BuildRequest } from "./request.ts";
 import { check } from "./review.ts";
+import type { RunTools } from "./run/tools.ts";
 import { solve } from "./solve.ts";
 import type { StepKeys, Workshop } from "./workshop.ts";
 
@@ -104,9 +105,24 @@ function tools(store: ContentStore, shelf: Shelf, request: BuildRequest, inlet: 
     shelf,
     task,
     epoch: request.sourceDateEpoch,
+    run: toolsOfRun(request, inlet, task),
     recall: (key) => store.recall(key),
     remember: (record) => store.remember(record),
     tmp: () => inlet.tmp(),
     later: (close) => inlet.later(close),
+  };
+}
+
+/** What RUN needs; loaded when the first one is met. */
+function toolsOfRun(request: BuildRequest, inlet: Inlet, task: Task): () => Promise<RunTools> {
+  let made: Promise<RunTools> | undefined;
+  return () => {
+    made ??= (async () => {
+      const { runTools } = await import("./run/tools.ts");
+      const run = runTools(request, task);
+      inlet.later(() => run.close());
+      return run;
+    })();
+    return made;
   };
 }

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { closeSync } from "node:fs";
+import type { Layer } from "../image/layer.ts";
 import { Failure } from "../kit/error.ts";
 import type { Digest } from "../oci/digest.ts";
 import { openHostFile, readExactly, stillTheSame } from "../tree/content.ts";
@@ -16,6 +17,8 @@ export interface OpenInput {
   /** A host folder, and what is known of its files from earlier builds. */
   readonly folder?: string;
   readonly ledger?: Ledger;
+  /** Of a stage or an image, for what is mounted. */
+  readonly layers?: readonly Layer[];
   tree(): Promise<Tree>;
 }
 

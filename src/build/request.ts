@@ -1,6 +1,7 @@
 import type { Compression } from "../oci/media-type.ts";
 import type { Platform } from "../oci/platform.ts";
 import type { Reference } from "../oci/reference.ts";
+import type { SandboxLimits } from "../sandbox/spec.ts";
 
 /** Where the files of the build come from. */
 export type ContextSource =
@@ -54,6 +55,10 @@ export interface BuildRequest {
   readonly network?: string;
   readonly secrets: readonly string[];
   readonly ssh: readonly string[];
+  /** Entitlements: `network.host`, `security.insecure`. */
+  readonly allow?: readonly string[];
+  /** `--ulimit` and its kind, for RUN. */
+  readonly limits?: SandboxLimits;
   readonly outputs: readonly OutputRequest[];
   /** Seconds since the epoch (SOURCE_DATE_EPOCH from flag, build-arg or environment). */
   readonly sourceDateEpoch?: number;

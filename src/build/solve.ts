@@ -111,5 +111,5 @@ export async function solve(
 }
 
 function opened(built: Built): OpenInput {
-  return { origin: "image", identity: built.chain, tree: () => built.tree() };
+  return { origin: "image", identity: built.chain, layers: built.layers, tree: () => built.tree() };
 }

@@ -24,7 +24,7 @@ interface Remembered {
 export async function solveStep(step: Step, below: Built, useCache: boolean, shop: Workshop): Promise<Built> {
   const { task } = shop;
   const { op } = step;
-  if (op.kind === "run") throw refused(step);
+  if (op.kind === "run") return (await import("./run/solve-run.ts")).solveRun(step, op, below, useCache, shop);
   const definition = keyOf("files/1", JSON.stringify(op.actions), shop.epoch);
   const prepared: Prepared[] = [];
   for (const action of op.actions) prepared.push(await prepare(action, shop));
@@ -162,11 +162,4 @@ function newestOf(draft: Draft): number {
   let newest = 0;
   for (const entry of draft) if (entry.mtime > newest) newest = entry.mtime;
   return newest;
-}
-
-function refused(step: Step): Failure {
-  return new Failure("UNSUPPORTED", `${step.label}: RUN is not performed yet`, {
-    source: step.span,
-    hint: "Build what needs no RUN (COPY a program that was built before), or build that stage elsewhere and give it as --build-context NAME=oci-layout://DIR.",
-  });
 }

@@ -4,6 +4,7 @@ import type { CacheRecord, ContentStore } from "../store/face.ts";
 import type { Task } from "../task/task.ts";
 import type { InputRef } from "./graph.ts";
 import type { OpenInput } from "./input.ts";
+import type { RunTools } from "./run/tools.ts";
 
 /** The keys under which one step was looked up, in the order they are tried. */
 export interface StepKeys {
@@ -36,6 +37,8 @@ export interface Workshop {
   remember(record: Omit<CacheRecord, "at">): void;
   /** A private folder for check-outs; it is gone when the build is over. */
   tmp(): Promise<string>;
+  /** What RUN needs of the machine and of the command line. */
+  run(): Promise<RunTools>;
   /** Something to close when the build is over. */
   later(close: () => Promise<void>): void;
 }

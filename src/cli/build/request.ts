@@ -10,6 +10,7 @@ import type { Invocation } from "../command.ts";
 import { type ContextWord, readContext, readNamedContext } from "./contexts.ts";
 import { download } from "./download.ts";
 import { readEpoch } from "./epoch.ts";
+import { readUlimits } from "./limits.ts";
 import { type ReadOutput, readOutput } from "./outputs.ts";
 import { readAnnotations, readPairs } from "./pairs.ts";
 import { checkSecrets } from "./secrets.ts";
@@ -54,6 +55,8 @@ export async function readRequest(call: Invocation): Promise<BuildRequest> {
     addHosts: flags.list("add-host"),
     secrets,
     ssh: flags.list("ssh"),
+    allow: flags.list("allow"),
+    limits: readUlimits(flags.list("ulimit")),
     outputs: withStore(outputs, flags.given("tar-path") && !flags.bool("no-push")),
     ...(network === undefined || network === "default" ? {} : { network }),
     ...(platform === undefined ? {} : { platform }),

@@ -8,6 +8,7 @@ import { storageFailure } from "../../kit/storage-failure.ts";
 import { formatReference } from "../../oci/reference.ts";
 import { createTask } from "../../task/task.ts";
 import { acceptedFlags } from "../build/accepted.ts";
+import { enterForRun } from "../build/enter.ts";
 import { readRequest } from "../build/request.ts";
 import type { Invocation } from "../command.ts";
 import { createRenderer, progressMode } from "../render/progress.ts";
@@ -21,10 +22,13 @@ export async function run(call: Invocation): Promise<number> {
   const iidfile = flags.string("iidfile");
   // A stale ID of an earlier build must not look like this one's.
   if (iidfile) rmSync(iidfile, { force: true });
+  const early = await enterForRun(call);
   const request = await readRequest(call);
+  const refused = early ?? (await enterForRun(call, request));
   const renderer = await createRenderer(mode, call.env);
   const task = createTask(renderer.listener, call.signal);
   for (const text of notes) task.emit({ type: "note", text });
+  if (refused !== undefined) task.emit({ type: "note", text: `RUN steps that are not in the cache cannot be performed: ${refused}` });
   try {
     if (asked !== "build" || flags.given("print")) {
       const { answer } = await import("../build/answer.ts");
