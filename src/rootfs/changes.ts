@@ -5,6 +5,7 @@ import { Failure } from "../kit/error.ts";
 import { LIMITS } from "../kit/limit.ts";
 import { printable } from "../kit/printable.ts";
 import { storageFailure } from "../kit/storage-failure.ts";
+import { notedOwner, OWNER_ATTRIBUTE } from "../sandbox/seccomp/owners.ts";
 import type { Task } from "../task/task.ts";
 import { fsName } from "../tree/content.ts";
 import { compareEntries } from "../tree/diff.ts";
@@ -13,12 +14,15 @@ import { type Path, ROOT } from "../tree/path.ts";
 import { stampOf } from "../tree/stamp.ts";
 import type { Tree } from "../tree/tree.ts";
 import type { HostCalls } from "./calls.ts";
+import { isOwnBook } from "./owner.ts";
 
 /** How changes are read. */
 export interface ChangesHow {
   readonly calls: HostCalls;
-  /** As the lowers were unpacked. `mine`: entries keep the ids that they have below, and new ones belong to root. */
+  /** As the lowers were unpacked. `mine`: files and directories belong to whom their notes say (owner.ts), others to whom they did below. */
   readonly ids: "keep" | "mine";
+  /** The step's user, with `mine`: what it made and gave to nobody belongs to him. Root without. */
+  readonly user?: { readonly uid: number; readonly gid: number };
   /** What makeStubs made: directories of it that hold nothing and that nobody changed are left out. */
   readonly stubs?: ReadonlySet<Path>;
 }
@@ -151,8 +155,15 @@ class ChangeReader {
 
   #facts({ path, stats, xattrs }: Found, old: Entry | undefined): Facts {
     const kept = keptAttributes(xattrs);
-    const [uid, gid] = this.#how.ids === "keep" ? [stats.uid, stats.gid] : [old?.uid ?? 0, old?.gid ?? 0];
+    const { uid, gid } = this.#how.ids === "keep" ? stats : this.#noted(stats, xattrs, old);
     return { path, mode: stats.mode & 0o7777, uid, gid, mtime: seconds(stats), ...(kept ? { xattrs: kept } : {}) };
+  }
+
+  #noted(stats: Stats, xattrs: Found["xattrs"], old: Entry | undefined): { readonly uid: number; readonly gid: number } {
+    const note = notedOwner(xattrs.get(OWNER_ATTRIBUTE));
+    if (note) return note;
+    const mute = !stats.isFile() && !stats.isDirectory();
+    return mute && old !== undefined && old.kind === kindOf(stats) ? old : (this.#how.user ?? { uid: 0, gid: 0 });
   }
 }
 
@@ -169,10 +180,13 @@ function visible(entry: Entry): Entry {
 /** Those that belong into a layer: file capabilities and what users set; not labels of this machine, nor the books of an overlay. */
 function keptAttributes(xattrs: ReadonlyMap<string, Uint8Array>): ReadonlyMap<string, Uint8Array> | undefined {
   if (xattrs.size === 0) return undefined;
-  const kept = [...xattrs].filter(
-    ([name]) => name === "security.capability" || (name.startsWith("user.") && !/^user\.(?:overlay|fuseoverlayfs)\./.test(name)),
-  );
+  const kept = [...xattrs].filter(([name]) => name === "security.capability" || (name.startsWith("user.") && !isOwnBook(name)));
   return kept.length === 0 ? undefined : new Map(kept.sort(([a], [b]) => compareNames(a, b)));
+}
+
+function kindOf(stats: Stats): Entry["kind"] {
+  if (stats.isSymbolicLink()) return "symlink";
+  return stats.isFIFO() ? "fifo" : stats.isBlockDevice() ? "block" : "char";
 }
 
 function checkBooks({ path, xattrs }: Found): void {

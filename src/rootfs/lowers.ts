@@ -83,7 +83,7 @@ async function unpackInto(directory: string, draft: Draft, files: LayerFiles, ho
 
 /** Unpacked layers of one store, by form: a root's directories are of no use to others, and the other way round. */
 function formFolder(store: string, how: UnpackHow): string {
-  return join(store, "rootfs", how.calls.overlay === "trusted" && how.ids === "keep" ? "root" : `user-${how.ids}`);
+  return join(store, "rootfs", how.calls.overlay === "trusted" && how.ids === "keep" ? "root" : how.ids === "keep" ? "ranges" : "noted");
 }
 
 /**

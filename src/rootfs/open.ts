@@ -67,7 +67,7 @@ export function openRoot(lowers: Lowers, folder: string, points: readonly MountP
     removeTree(work);
     mkdirSync(work, { mode: 0o700 });
     removeTree(stubs);
-    made = makeStubs(stubs, points, tree, how.ids);
+    made = makeStubs(stubs, points, tree, how.ids, how.calls);
   } catch (error) {
     throw storageFailure(error, "could not make a root in", folder);
   }

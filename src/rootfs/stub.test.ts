@@ -3,10 +3,28 @@ import { lstatSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { notedOwner, OWNER_ATTRIBUTE } from "../sandbox/seccomp/owners.ts";
 import { mergeTree } from "../tree/merge.ts";
 import { toPath } from "../tree/path.ts";
+import { ownHow } from "./open.ts";
 import { removeTree } from "./remove.ts";
 import { makeStubs } from "./stub.ts";
+import { whyNot } from "./testing/overlay.ts";
+
+test("parents of mount points have the attributes and the owners that the image says", { skip: whyNot() }, () => {
+  const dir = mkdtempSync(join(tmpdir(), "nought-stub-"));
+  try {
+    const note = { xattrs: new Map([["user.note", Buffer.from("x")]]) };
+    const image = mergeTree([[{ kind: "dir", path: toPath("/etc"), mode: 0o711, uid: 5, gid: 6, mtime: 1000, ...note }]]);
+    const { calls } = ownHow();
+    makeStubs(join(dir, "stubs"), [{ path: "/etc/hosts", kind: "file" }], image, "mine", calls);
+    const [etc] = calls.attributes([join(dir, "stubs/etc")]);
+    assert.equal(Buffer.from(etc?.get("user.note") ?? []).toString(), "x");
+    assert.deepEqual(notedOwner(etc?.get(OWNER_ATTRIBUTE)), { uid: 5, gid: 6 });
+  } finally {
+    removeTree(dir);
+  }
+});
 
 test("mount points that an image lacks are made, with its parents as they are", () => {
   const dir = mkdtempSync(join(tmpdir(), "nought-stub-"));

@@ -25,10 +25,11 @@ import { damagedLayer, fsName } from "../tree/content.ts";
 import type { DirEntry, Draft, Entry, FileEntry } from "../tree/entry.ts";
 import { type LayerFiles, readEntry } from "../tree/read.ts";
 import type { HostCalls, HostChange } from "./calls.ts";
+import { isOwnBook, orUnknownOwner, ownerNote } from "./owner.ts";
 
 /** How layers become directories. */
 export interface UnpackHow {
-  /** `keep`: files belong to the ids of their entries. `mine`: all to the caller, where no other id exists. */
+  /** `keep`: files belong to the ids of their entries. `mine`: all to the caller, where no other id exists; whose they are is noted. */
   readonly ids: "keep" | "mine";
   readonly calls: HostCalls;
 }
@@ -97,12 +98,13 @@ class Unpacker {
         if (!this.#small(entry)) await this.#large(entry);
       } else this.#other(entry);
       if (entry.xattrs && entry.kind !== "hardlink" && entry.kind !== "whiteout")
-        for (const [name, value] of entry.xattrs) this.#attributes.push({ call: "setxattr", path: this.#at(entry.path), name, value });
+        for (const [name, value] of entry.xattrs)
+          if (!isOwnBook(name)) this.#attributes.push({ call: "setxattr", path: this.#at(entry.path), name, value });
     }
     // All names of a file exist before its directory may be closed to its owner, and before that directory's time is set.
     for (const link of this.#links) linkSync(fsName(this.#at(link.target)), fsName(this.#at(link.path)));
     this.#makeNodes();
-    this.#setAttributes();
+    this.#setAttributes(draft);
     for (const entry of this.#dirs.reverse()) this.#finish(entry);
     return {
       entries: draft.length,
@@ -166,7 +168,7 @@ class Unpacker {
   }
 
   #chown(entry: Entry): void {
-    if (this.#foreign(entry)) lchownSync(fsName(this.#at(entry.path)), entry.uid, entry.gid);
+    if (this.#foreign(entry)) orUnknownOwner(entry, () => lchownSync(fsName(this.#at(entry.path)), entry.uid, entry.gid));
   }
 
   #create(entry: FileEntry): number {
@@ -176,7 +178,7 @@ class Unpacker {
   /** Owner first: changing it takes setuid bits away. */
   #finishFile(fd: number, entry: FileEntry): void {
     const foreign = this.#foreign(entry);
-    if (foreign) fchownSync(fd, entry.uid, entry.gid);
+    if (foreign) orUnknownOwner(entry, () => fchownSync(fd, entry.uid, entry.gid));
     if ((entry.mode & (this.#umask | 0o7000)) !== 0) fchmodSync(fd, entry.mode);
     futimesSync(fd, entry.mtime, entry.mtime);
     this.#bytes += entry.size;
@@ -248,27 +250,31 @@ class Unpacker {
     }
   }
 
-  #setAttributes(): void {
+  #notes(draft: Draft): HostChange[] {
+    if (this.#how.ids === "keep") return [];
+    const root = draft[0]?.path === "/" ? [] : [ownerNote(this.#into, { uid: 0, gid: 0 })];
+    return [...root, ...draft.filter(canHaveNote).map((entry) => ownerNote(this.#at(entry.path), entry))];
+  }
+
+  #setAttributes(draft: Draft): void {
     const { calls } = this.#how;
     const opaque = this.#dirs.filter((entry) => entry.opaque === true && entry.path !== "/");
     const marks = opaque.map((entry): HostChange => {
       return { call: "setxattr", path: this.#at(entry.path), name: `${calls.overlay}.overlay.opaque`, value: Buffer.from("y") };
     });
-    // An image has no say in the overlay's own books.
-    const wanted = this.#attributes.filter((one) => one.call === "setxattr" && !/^(?:trusted|user)\.overlay\./.test(one.name));
-    if (marks.length + wanted.length === 0) return;
-    const results = calls.change([...marks, ...wanted]);
-    assert(results.length === marks.length + wanted.length, "an answer for each change");
-    const failed = results.slice(0, marks.length).findIndex((result) => result < 0);
-    if (failed >= 0)
-      throw new Failure(
-        "STORAGE",
-        `could not mark ${printable((marks[failed] as HostChange).path)} as opaque: error ${-(results[failed] as number)}`,
-        {
-          hint: "The store must lie on a file system with extended attributes (ext4, xfs, btrfs, tmpfs); set NOUGHT_STORE.",
-        },
-      );
-    this.#lostAttributes = results.slice(marks.length).filter((result) => result < 0).length;
+    const musts = [...marks, ...this.#notes(draft)];
+    const wanted = this.#attributes;
+    if (musts.length + wanted.length === 0) return;
+    const results = calls.change([...musts, ...wanted]);
+    assert(results.length === musts.length + wanted.length, "an answer for each change");
+    const failed = results.slice(0, musts.length).findIndex((result) => result < 0);
+    if (failed >= 0) {
+      const path = printable((musts[failed] as HostChange).path);
+      throw new Failure("STORAGE", `could not mark ${path}: error ${-(results[failed] as number)}`, {
+        hint: "The store must lie on a file system with extended attributes (ext4, xfs, btrfs, tmpfs); set NOUGHT_STORE.",
+      });
+    }
+    this.#lostAttributes = results.slice(musts.length).filter((result) => result < 0).length;
   }
 
   #finish(entry: DirEntry): void {
@@ -277,6 +283,10 @@ class Unpacker {
     chmodSync(path, entry.mode);
     utimesSync(path, entry.mtime, entry.mtime);
   }
+}
+
+function canHaveNote({ kind }: Entry): boolean {
+  return kind === "file" || kind === "dir";
 }
 
 function refuse(entry: Entry, what: string): Failure {

@@ -1,10 +1,14 @@
 /** For tests of this room: real overlay mounts in a mount namespace of their own, and a way to look at what they show. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, type Stats } from "node:fs";
 import { decodeName } from "../../kit/bytes.ts";
+import { ownPrivileges } from "../../sandbox/privileges.ts";
+import { notedOwner, OWNER_ATTRIBUTE } from "../../sandbox/seccomp/owners.ts";
 import { fsName } from "../../tree/content.ts";
 import type { Entry, FileEntry } from "../../tree/entry.ts";
 import type { Tree } from "../../tree/tree.ts";
+import { isOwnBook } from "../owner.ts";
+import type { UnpackHow } from "../unpack.ts";
 
 /** Why overlays cannot be tried here, or false. */
 export function whyNot(): string | false {
@@ -13,6 +17,9 @@ export function whyNot(): string | false {
   const tried = spawnSync("unshare", ["-m", "mount", "-t", "tmpfs", "none", "/mnt"], { stdio: "ignore" });
   return tried.status === 0 ? false : "unshare -m and mount do not work here";
 }
+
+/** As the sandbox mounts it (src/sandbox/overlay.ts). */
+const OPTIONS = "redirect_dir=nofollow,metacopy=off,index=off,xino=off,uuid=null";
 
 /** An overlay, reached from outside of its namespace through /proc. */
 export class Overlay implements AsyncDisposable {
@@ -27,7 +34,7 @@ export class Overlay implements AsyncDisposable {
   static async mount(lowers: readonly string[], dir: string, writable = true): Promise<Overlay> {
     for (const name of ["upper", "work", "merged"]) mkdirSync(`${dir}/${name}`, { recursive: true });
     const top = lowers.toReversed().join(":");
-    const options = `lowerdir=${top}${writable ? `,upperdir=${dir}/upper,workdir=${dir}/work` : ""},redirect_dir=nofollow,metacopy=off,index=off,xino=off`;
+    const options = `lowerdir=${top}${writable ? `,upperdir=${dir}/upper,workdir=${dir}/work` : ""},${OPTIONS}${ownPrivileges().initial ? "" : ",userxattr"}${writable ? ",volatile" : ""}`;
     const child = spawn(
       "unshare",
       ["-m", "sh", "-c", `mount -t overlay overlay -o "$1" "$2" && echo && read x`, "sh", options, `${dir}/merged`],
@@ -51,39 +58,58 @@ export class Overlay implements AsyncDisposable {
   }
 }
 
-/** One line for each entry: what a container sees, times in whole seconds, and which names are one file. */
-export function picture(root: string, inodes = false): string[] {
-  const lines: string[] = [];
-  const first = new Map<number, string>();
+/** What to print of attributes, and whose a file is: where owners are noted, only files and directories have any. */
+function facts(
+  how: PictureHow,
+  kind: string,
+  owner: { readonly uid: number; readonly gid: number },
+  mtime: number,
+  xattrs: ReadonlyMap<string, Uint8Array> | undefined,
+): string {
+  const noted = how.ids === "mine" && (kind === "dir" || kind === "file") ? notedOwner(xattrs?.get(OWNER_ATTRIBUTE)) : undefined;
+  const { uid, gid } = noted ?? owner;
+  const whose = how.ids === "keep" || kind === "dir" || kind === "file" ? `${uid}:${gid}` : "-";
+  const shown = [...(xattrs ?? [])].filter(([name]) => name === "security.capability" || (name.startsWith("user.") && !isOwnBook(name)));
+  const list = shown.map(([name, value]) => ` ${name}=${Buffer.from(value).toString("hex")}`).sort();
+  return `${whose} ${mtime}${list.join("")}`;
+}
+
+export type PictureHow = Pick<UnpackHow, "calls" | "ids">;
+
+/** One line for each entry: what a container sees, with times in whole seconds. Sockets are left out. */
+export function picture(root: string, how: PictureHow): string[] {
+  const all: { readonly file: string; readonly path: string; readonly stats: Stats }[] = [];
   const walk = (folder: string, at: string) => {
     for (const name of readdirSync(fsName(folder), { encoding: "buffer" }).map(decodeName)) {
       const [file, path] = [`${folder}/${name}`, `${at}/${name}`];
       const stats = lstatSync(fsName(file));
-      const facts = `${stats.uid}:${stats.gid} ${Math.floor(stats.mtimeMs / 1000)}`;
-      const mode = (stats.mode & 0o7777).toString(8);
-      if (stats.isDirectory()) lines.push(`${path} dir ${mode} ${facts}`);
-      else if (stats.isSymbolicLink()) lines.push(`${path} link ${facts} ${readlinkSync(fsName(file))}`);
-      else if (stats.isFile()) {
-        const same = inodes && stats.nlink > 1 ? first.get(stats.ino) : undefined;
-        if (stats.nlink > 1 && same === undefined) first.set(stats.ino, path);
-        lines.push(`${path} file ${mode} ${facts} ${readFileSync(fsName(file), "latin1")}${same ? ` = ${same}` : ""}`);
-      } else lines.push(`${path} ${stats.isFIFO() ? "fifo" : stats.isSocket() ? "socket" : `device ${stats.rdev}`} ${mode} ${facts}`);
+      if (stats.isSocket()) continue;
+      all.push({ file, path, stats });
       if (stats.isDirectory()) walk(file, path);
     }
   };
   walk(root, "");
+  const xattrs = how.calls.attributes(all.map((one) => one.file));
+  const lines = all.map(({ file, path, stats }, at) => {
+    const text = (kind: string) => facts(how, kind, stats, Math.floor(stats.mtimeMs / 1000), xattrs[at]);
+    const mode = (stats.mode & 0o7777).toString(8);
+    if (stats.isDirectory()) return `${path} dir ${mode} ${text("dir")}`;
+    if (stats.isSymbolicLink()) return `${path} link ${text("symlink")} ${readlinkSync(fsName(file))}`;
+    if (stats.isFile()) return `${path} file ${mode} ${text("file")} ${readFileSync(fsName(file), "latin1")}`;
+    return stats.isFIFO() ? `${path} fifo ${mode} ${text("fifo")}` : `${path} device ${stats.rdev} ${mode} ${text("device")}`;
+  });
   return lines.sort();
 }
 
 /** The same of a merged tree. `read` gives a file's bytes. */
-export function treePicture(tree: Tree, read: (file: FileEntry) => Buffer): string[] {
+export function treePicture(tree: Tree, how: PictureHow, read: (file: FileEntry) => Buffer): string[] {
   const line = (entry: Entry): string => {
-    const facts = `${entry.uid}:${entry.gid} ${entry.mtime}`;
+    const text = facts(how, entry.kind, entry, entry.mtime, entry.xattrs);
     const mode = entry.mode.toString(8);
-    if (entry.kind === "symlink") return `${entry.path} link ${facts} ${entry.target}`;
-    if (entry.kind === "file") return `${entry.path} file ${mode} ${facts} ${read(entry).toString("latin1")}`;
-    if (entry.kind === "char" || entry.kind === "block") return `${entry.path} device ${entry.major * 256 + entry.minor} ${mode} ${facts}`;
-    return `${entry.path} ${entry.kind} ${mode} ${facts}`;
+    if (entry.kind === "symlink") return `${entry.path} link ${text} ${entry.target}`;
+    if (entry.kind === "file") return `${entry.path} file ${mode} ${text} ${read(entry).toString("latin1")}`;
+    if (entry.kind === "char" || entry.kind === "block") return `${entry.path} device ${entry.major * 256 + entry.minor} ${mode} ${text}`;
+    return `${entry.path} ${entry.kind} ${mode} ${text}`;
   };
   return [...tree.walk()].map(line).sort();
 }
