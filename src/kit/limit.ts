@@ -37,8 +37,28 @@ export const LIMITS = {
   passwdBytes: 10 << 20,
   /** Body of a remote file that ADD fetches. */
   downloadBytes: 16 * 2 ** 30,
+  /** A Debian Release file, signed or not; a package index, packed and unpacked; one .deb. */
+  releaseBytes: 16 << 20,
+  packageIndexBytes: 1 << 30,
+  debBytes: 8 * 2 ** 30,
   /** Redirects followed for one request. */
   redirects: 10,
+  /** Body of an error, of a token answer, and of one page of a list that a registry sends. */
+  registryErrorBytes: 64 << 10,
+  tokenBytes: 1 << 20,
+  listPageBytes: 4 << 20,
+  /** Entries of a list that comes in pages: tags, repositories, referrers. */
+  listEntries: 100_000,
+  /** A file with credentials, and what a credential helper prints. */
+  credentialBytes: 1 << 20,
+  /** A registries.conf. */
+  registriesConfBytes: 1 << 20,
+  /** Milliseconds in which a connection must stand. */
+  connectMs: 15_000,
+  /** Milliseconds a registry may take to answer after it has all bytes of a blob: it may have to move them. */
+  answerMs: 300_000,
+  /** Milliseconds a credential helper may take. */
+  helperMs: 10_000,
   /** Milliseconds without a byte before a connection counts as dead. */
   stallMs: 30_000,
 } as const;

@@ -22,6 +22,8 @@ export interface FetchOptions {
   /** Value of an Authorization header. Like a URL's user name, it goes to the first host only. */
   readonly authorization?: string;
   readonly limit?: number;
+  /** Asks for the bytes as they are stored, and takes them as they come: for files that are packed themselves and have a known sum. */
+  readonly identity?: boolean;
   /** Milliseconds without a byte. */
   readonly stallMs?: number;
   /** Milliseconds before the first repetition; doubled each time. */
@@ -108,6 +110,7 @@ async function firstGoodResponse(url: string, options: FetchOptions, task: Task)
       if (response === undefined) throw problem;
       throw new Failure("NETWORK", `${redactUrl(hop.url.href)}: invalid response status ${status}`, {
         hint: attempt > 1 ? `Tried ${attempt} times.` : "Check the address.",
+        cause: { status },
       });
     }
     task.emit({
@@ -122,7 +125,7 @@ async function firstGoodResponse(url: string, options: FetchOptions, task: Task)
 async function receive(response: IncomingMessage, sink: ByteSink, shown: string, options: FetchOptions, task: Task) {
   const limit = options.limit ?? LIMITS.downloadBytes;
   const declared = Number(response.headers["content-length"] ?? Number.NaN);
-  const gzip = /^(?:x-)?gzip$/i.test(response.headers["content-encoding"] ?? "");
+  const gzip = !options.identity && /^(?:x-)?gzip$/i.test(response.headers["content-encoding"] ?? "");
   if (!gzip && declared > limit) {
     response.destroy();
     throw tooLarge(shown, limit);

@@ -52,14 +52,24 @@ export function nextHop(target: string, before?: Hop): Hop {
  */
 export async function openResponse(
   hop: Hop,
-  options: { readonly etag?: string; readonly authorization?: string; readonly stallMs?: number; readonly env?: NodeJS.ProcessEnv },
+  options: {
+    readonly etag?: string;
+    readonly authorization?: string;
+    readonly identity?: boolean;
+    readonly stallMs?: number;
+    readonly env?: NodeJS.ProcessEnv;
+  },
   task: Task,
 ): Promise<IncomingMessage> {
   const { url } = hop;
   const { request, Agent } = url.protocol === "https:" ? await import("node:https") : await import("node:http");
   const env = options.env ?? process.env;
   const stallMs = options.stallMs ?? LIMITS.stallMs;
-  const headers: Record<string, string> = { "user-agent": "nought", "accept-encoding": "gzip", accept: "*/*" };
+  const headers: Record<string, string> = {
+    "user-agent": "nought",
+    "accept-encoding": options.identity ? "identity" : "gzip",
+    accept: "*/*",
+  };
   if (options.etag !== undefined) headers["if-none-match"] = options.etag;
   const credentials = url.origin === hop.first ? (options.authorization ?? hop.credentials) : undefined;
   if (credentials !== undefined) headers.authorization = credentials;
@@ -88,7 +98,7 @@ export async function openResponse(
 }
 
 /** Resolves names as usual, and refuses inner addresses behind the name that a public host redirects to. */
-function guardedLookup(hop: Hop): LookupFunction {
+export function guardedLookup(hop: Hop): LookupFunction {
   return (hostname, options, callback) => {
     lookup(hostname, { ...options, all: true }, (error, found) => {
       if (error) return callback(error, "", 0);
@@ -108,12 +118,14 @@ function innerRefused(from: URL, host: string): Failure {
   });
 }
 
-function hasProxy(env: NodeJS.ProcessEnv, protocol: string): boolean {
+/** Whether the environment names a proxy for URLs of this protocol. */
+export function hasProxy(env: NodeJS.ProcessEnv, protocol: string): boolean {
   const name = protocol === "https:" ? "https_proxy" : "http_proxy";
   return Boolean(env[name] || env[name.toUpperCase()]);
 }
 
-function connectionFailure(url: URL, error: NodeJS.ErrnoException, stallMs: number): Failure {
+/** What a socket's error means to people: NETWORK with the error as cause. `stallMs` is the pause that was too long. */
+export function connectionFailure(url: URL, error: NodeJS.ErrnoException, stallMs: number): Failure {
   const code = error.code ?? "";
   const why =
     code === "STALLED"

@@ -1,0 +1,170 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Failure } from "../kit/error.ts";
+import { namesIn } from "../kit/look.ts";
+import { printable } from "../kit/printable.ts";
+import { errnoOf, storageFailure } from "../kit/storage-failure.ts";
+import { parseParagraphs, words } from "./deb822.ts";
+
+/** One entry of apt's sources: packages (not sources of packages) of some suites at some places. sources.list(5). */
+export interface Source {
+  /** Roots of archives without a slash at the end: `http:`, `https:`, `file:`, `copy:`. */
+  readonly uris: readonly string[];
+  readonly suites: readonly string[];
+  readonly components: readonly string[];
+  /** Only these; all where empty. */
+  readonly architectures: readonly string[];
+  /** Paths, fingerprints, or one armored key; where empty, what the machine trusts. */
+  readonly signedBy: readonly string[];
+  /** Accepted without a signature: the owner of the machine says so. */
+  readonly trusted: boolean;
+  /** `yes`, `no`, `force`; undefined leaves it to the Release file. */
+  readonly byHash?: string;
+  /** Whether Valid-Until and Date count; undefined leaves it to apt's configuration. */
+  readonly checkValidUntil?: boolean;
+  readonly checkDate?: boolean;
+}
+
+const FILE_BYTES = 1 << 20;
+
+/**
+ * The sources that the machine's apt uses: `sources.list` and the `.list` and `.sources` files beside it, in apt's order. Entries of a kind
+ * that we cannot read (cdrom, mirror lists, flat repositories) are left out and told to `note`. `root` stands for `/`. Throws PACKAGE for a
+ * file that does not parse, STORAGE.
+ */
+export function readAptSources(root: string, note: (text: string) => void): Source[] {
+  const folder = join(root, "etc/apt/sources.list.d");
+  const names = namesIn(folder).filter((name) => /^[A-Za-z0-9_.-]+\.(?:list|sources)$/.test(name));
+  const files = ["etc/apt/sources.list", ...names.sort().map((name) => `etc/apt/sources.list.d/${name}`)];
+  return files.flatMap((file) => {
+    const text = readMaybe(join(root, file));
+    if (text === undefined) return [];
+    return file.endsWith(".sources") ? parseSources(text, `/${file}`, note) : parseSourcesList(text, `/${file}`, note);
+  });
+}
+
+/** The sources in a deb822 file of somebody's own; none where it does not exist. Throws PACKAGE, STORAGE. */
+export function readSourcesFile(path: string, note: (text: string) => void): Source[] {
+  const text = readMaybe(path);
+  return text === undefined ? [] : parseSources(text, path, note);
+}
+
+/** The deb822 form. */
+export function parseSources(text: string, where: string, note: (text: string) => void): Source[] {
+  return parseParagraphs(text, where, { comments: true, fieldLength: FILE_BYTES }).flatMap((fields) => {
+    if (!words(fields.get("types")).includes("deb") || isNo(fields.get("enabled"))) return [];
+    const signedBy = fields.get("signed-by") ?? "";
+    const option = (name: string) => fields.get(name)?.trim();
+    return build(
+      {
+        uris: words(fields.get("uris")),
+        suites: words(fields.get("suites")),
+        components: words(fields.get("components")),
+        architectures: words(fields.get("architectures")),
+        // Within a field, a line with a dot alone stands for an empty one.
+        signedBy: signedBy.includes("-----BEGIN PGP") ? [signedBy.trim().replace(/^\.$/gm, "")] : signedBy.split(/[\s,]+/).filter(Boolean),
+        option,
+      },
+      where,
+      note,
+    );
+  });
+}
+
+/** The form with one line for each entry: `deb [option=value …] uri suite component…`. */
+export function parseSourcesList(text: string, where: string, note: (text: string) => void): Source[] {
+  return text.split("\n").flatMap((raw, index) => {
+    const line = raw.replace(/#.*/, "").trim();
+    if (line === "" || /^deb-src\s/.test(line)) return [];
+    const [, bracket = "", rest = ""] = /^deb\s+(?:\[([^\]]*)\]\s*)?(.*)$/.exec(line) ?? [];
+    const [uri, suite, ...components] = words(rest);
+    if (uri === undefined || suite === undefined)
+      throw new Failure("PACKAGE", `${printable(where)}, line ${index + 1}: not an entry of sources.list(5)`);
+    const options = new Map<string, string>();
+    for (const [, key = "", value = ""] of bracket.matchAll(/([A-Za-z-]+)[+-]?=(\S+)/g)) options.set(key.toLowerCase(), value);
+    return build(
+      {
+        uris: [uri],
+        suites: [suite],
+        components,
+        architectures: (options.get("arch") ?? "").split(",").filter(Boolean),
+        signedBy: (options.get("signed-by") ?? "").split(",").filter(Boolean),
+        option: (name) => options.get(name),
+      },
+      `${where}, line ${index + 1}`,
+      note,
+    );
+  });
+}
+
+interface Parts {
+  readonly uris: readonly string[];
+  readonly suites: readonly string[];
+  readonly components: readonly string[];
+  readonly architectures: readonly string[];
+  readonly signedBy: readonly string[];
+  readonly option: (name: string) => string | undefined;
+}
+
+function build({ option, ...parts }: Parts, where: string, note: (text: string) => void): Source[] {
+  const uris = parts.uris.filter((uri) => {
+    if (isArchiveRoot(uri)) return true;
+    note(`${printable(where)}: a source of the kind ${printable(uri.split(":")[0] ?? "")}: cannot be read and is left out`);
+    return false;
+  });
+  const suites = parts.suites.filter((suite) => {
+    if (isSuiteName(suite)) return true;
+    note(`${printable(where)}: the suite ${printable(suite)} is not one of a Debian archive and is left out`);
+    return false;
+  });
+  if (uris.length === 0 || suites.length === 0) return [];
+  const byHash = option("by-hash");
+  const until = option("check-valid-until");
+  const date = option("check-date");
+  return [
+    {
+      ...parts,
+      uris: uris.map(plainRoot),
+      suites,
+      trusted: isYes(option("trusted")),
+      ...(byHash === undefined ? {} : { byHash }),
+      ...(until === undefined ? {} : { checkValidUntil: !isNo(until) }),
+      ...(date === undefined ? {} : { checkDate: !isNo(date) }),
+    },
+  ];
+}
+
+/** Whether something can be the root of an archive for us. */
+export function isArchiveRoot(uri: string): boolean {
+  return /^(?:https?:\/\/[^/\s]+|(?:file|copy):\/)/i.test(uri) && URL.canParse(uri);
+}
+
+/** Without slashes at the end. */
+export function plainRoot(uri: string): string {
+  return uri.replace(/\/+$/, "");
+}
+
+/** A suite is one or more plain names below `dists/`: `bookworm`, `bookworm-security`, `bullseye/updates`. */
+export function isSuiteName(name: string): boolean {
+  return name.length <= 100 && /^[A-Za-z0-9][A-Za-z0-9._+~-]*(?:\/[A-Za-z0-9][A-Za-z0-9._+~-]*)*$/.test(name);
+}
+
+/** apt's words for true and false (StringToBool). */
+export function isYes(text: string | undefined): boolean {
+  return /^(?:yes|true|with|on|enable|1)$/i.test((text ?? "").trim());
+}
+
+export function isNo(text: string | undefined): boolean {
+  return /^(?:no|false|without|off|disable|0)$/i.test((text ?? "").trim());
+}
+
+function readMaybe(path: string): string | undefined {
+  try {
+    const bytes = readFileSync(path);
+    if (bytes.length > FILE_BYTES) throw new Failure("LIMIT", `${printable(path)}: a sources file larger than ${FILE_BYTES} bytes`);
+    return bytes.toString("utf8");
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return undefined;
+    throw storageFailure(error, "could not read", path);
+  }
+}
