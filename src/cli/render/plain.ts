@@ -3,6 +3,7 @@ import { printableLine } from "../../kit/printable.ts";
 import type { TaskEvent } from "../../task/task.ts";
 import { type Finding, findingLine, findingSummary } from "./findings.ts";
 import { humanSize } from "./human.ts";
+import { overprinted } from "./overprint.ts";
 import type { Renderer } from "./progress.ts";
 
 /** Milliseconds between two lines about the same transfer. */
@@ -119,7 +120,7 @@ export function createPlain(write: (text: string) => void): Renderer {
   }
 
   function told(step: Step, text: string, at: number): void {
-    const shown = printableLine(text.replace(/\r$/, ""));
+    const shown = printableLine(overprinted(text));
     line(step, `${(Math.max(0, at - step.startedAt) / 1000).toFixed(3)} ${shown}`);
     step.tail.push(shown.slice(0, 1000));
     if (step.tail.length > TAIL) step.tail.shift();

@@ -1,6 +1,7 @@
 import { printableLine } from "../../kit/printable.ts";
 import type { TaskEvent } from "../../task/task.ts";
 import { type Finding, findingSummary } from "./findings.ts";
+import { overprinted } from "./overprint.ts";
 import type { Renderer } from "./progress.ts";
 import { Region, type RegionLine, type Terminal } from "./region.ts";
 import { seconds, transferLine } from "./transfer.ts";
@@ -53,7 +54,7 @@ export function createTty(terminal: Terminal, now: () => number = Date.now): Ren
         step.tail = last
           .split("\n")
           .slice(-TAIL - 1)
-          .map((one) => one.slice(-1000));
+          .map((one) => overprinted(one).slice(-1000));
       }
     }
     // The timer does not come while files are read in one go: events draw as well.
