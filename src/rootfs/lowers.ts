@@ -63,7 +63,8 @@ export async function prepareLowers(
     // An overlay does not look at the mark of a layer's root.
     const [root] = draft;
     if (root?.path === ROOT && root.kind === "dir" && root.opaque) directories = [];
-    directories.push(directory);
+    // The same layer twice: the upper one says all that the lower one does, and an overlay takes each directory once.
+    directories = [...directories.filter((one) => one !== directory), directory];
   }
   return { directories, tree };
 }
