@@ -85,13 +85,13 @@ test("a package's part of the image is a draft with its parents, in canonical or
     await deb("b", {
       files: [
         { path: "usr/b/c", text: "a" },
-        { path: "usr/link", type: "hardlink", link: "usr/b/c" },
+        { path: "usr/a-link", type: "hardlink", link: "usr/b/c" },
       ],
     }),
   );
   const draft = site.draft(({ from }) => from === "b");
   assert.deepEqual(
     draft.map((entry) => `${entry.kind} ${entry.path}`),
-    ["dir /usr", "dir /usr/b", "file /usr/b/c", "hardlink /usr/link"],
+    ["dir /usr", "file /usr/a-link", "dir /usr/b", "hardlink /usr/b/c"],
   );
 });

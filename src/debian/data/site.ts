@@ -233,7 +233,7 @@ export class Site {
   draft(pick: (placed: Placed) => boolean): Draft {
     const chosen = new Map<Path, Entry>();
     for (const placed of this.all()) if (pick(placed)) chosen.set(placed.entry.path, placed.entry);
-    for (const [path, entry] of [...chosen]) {
+    for (const [path, entry] of chosen) {
       if (entry.kind === "hardlink" && !chosen.has(entry.target)) {
         const file = this.get(entry.target);
         if (file?.kind === "file") chosen.set(path, { ...file, path });
@@ -243,8 +243,27 @@ export class Site {
         if (there) chosen.set(dir, there);
       }
     }
-    return [...chosen.values()].sort((a, b) => compareByPath(a.path, b.path));
+    return linksAfterFiles([...chosen.values()].sort((a, b) => compareByPath(a.path, b.path)));
   }
+}
+
+/** Tar readers need a file before the links to it: the first of its names in order becomes the file. */
+function linksAfterFiles(entries: readonly Entry[]): Draft {
+  const names = new Map<Path, Path>();
+  const files = new Map<Path, Entry>();
+  for (const entry of entries) {
+    if (entry.kind !== "hardlink") files.set(entry.path, entry);
+    else if (!names.has(entry.target)) names.set(entry.target, entry.path);
+  }
+  return entries.map((entry) => {
+    const target = entry.kind === "hardlink" ? entry.target : entry.path;
+    const first = names.get(target);
+    if (first === undefined || compareByPath(first, target) > 0) return entry;
+    const file = files.get(target) as Entry;
+    if (entry.path === first) return { ...file, path: first } as Entry;
+    const { uid, gid, mode, mtime } = file;
+    return { kind: "hardlink", path: entry.path, target: first, uid, gid, mode, mtime };
+  });
 }
 
 function sameThing(a: Entry, b: Entry): boolean {
