@@ -11,7 +11,7 @@ import { ROOT } from "../tree/path.ts";
 import type { LayerFiles } from "../tree/read.ts";
 import type { Tree } from "../tree/tree.ts";
 import { removeTree } from "./remove.ts";
-import { isSelfContained, settle } from "./settle.ts";
+import { fitsOn, isSelfContained, settle } from "./settle.ts";
 import { type UnpackHow, unpackLayer } from "./unpack.ts";
 
 /** A layer by its identity and its index. */
@@ -32,7 +32,8 @@ export interface Lowers {
  * Makes sure that every layer of a stack is unpacked, and tells where. `store` is the store's directory: layers lie in `rootfs/FORM/HEX`
  * below it, where FORM says whose ids and attributes they have, and HEX is the diffID of a layer that means the same anywhere (settle.ts),
  * else the chain ID of the layers up to it (OCI image-spec, config.md, "Layer ChainID"). A directory gets its name when it is complete;
- * processes that unpack the same layer at once do so beside each other, and the first wins. Throws what unpackLayer throws.
+ * processes that unpack the same layer at once do so beside each other, and the first wins. `known` remembers, by
+ * chain ID, what this process prepared before. Throws what unpackLayer throws.
  */
 export async function prepareLowers(
   store: string,
@@ -40,6 +41,7 @@ export async function prepareLowers(
   files: LayerFiles,
   how: UnpackHow,
   task: Task,
+  known: Map<Digest, Lowers> = new Map(),
 ): Promise<Lowers> {
   const folder = formFolder(store, how);
   try {
@@ -47,14 +49,19 @@ export async function prepareLowers(
   } catch (error) {
     throw storageFailure(error, "could not create", folder);
   }
-  let directories: string[] = [];
+  let directories: readonly string[] = [];
   let tree = mergeTree([]);
   let chain: Digest | undefined;
   for (const { diffId, draft } of layers) {
     chain = chain === undefined ? diffId : digestOf(`${chain} ${diffId}`);
+    const before = known.get(chain);
+    if (before) {
+      ({ directories, tree } = before);
+      continue;
+    }
     const below = tree;
     tree = stack(below, draft);
-    const alone = isSelfContained(draft);
+    const alone = isSelfContained(draft) && fitsOn(draft, below);
     const directory = join(folder, hexOf(alone ? diffId : chain));
     if (lookAt(directory) === undefined) {
       task.emit({ type: "status", id: diffId, text: `unpacking layer ${diffId}` });
@@ -65,6 +72,7 @@ export async function prepareLowers(
     if (root?.path === ROOT && root.kind === "dir" && root.opaque) directories = [];
     // The same layer twice: the upper one says all that the lower one does, and an overlay takes each directory once.
     directories = [...directories.filter((one) => one !== directory), directory];
+    known.set(chain, { directories, tree });
   }
   return { directories, tree };
 }

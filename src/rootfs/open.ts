@@ -1,6 +1,7 @@
 import { chmodSync, chownSync, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { storageFailure } from "../kit/storage-failure.ts";
+import type { Digest } from "../oci/digest.ts";
 import { newTable, performTable } from "../sandbox/perform.ts";
 import { ownPrivileges } from "../sandbox/privileges.ts";
 import type { MountPoint } from "../sandbox/spec.ts";
@@ -40,9 +41,18 @@ export function ownHow(): UnpackHow {
   return own;
 }
 
+/** What was prepared before in one process, by chain ID, so that a step after a step looks at one layer only. */
+export type KnownLowers = Map<Digest, Lowers>;
+
 /** Unpacks what is not unpacked yet of a stack of layers into the store in folder `store`, for use as lowers. Throws as prepareLowers. */
-export function ownLowers(store: string, layers: readonly SourceLayer[], files: LayerFiles, task: Task): Promise<Lowers> {
-  return prepareLowers(store, layers, files, ownHow(), task);
+export function ownLowers(
+  store: string,
+  layers: readonly SourceLayer[],
+  files: LayerFiles,
+  task: Task,
+  known?: KnownLowers,
+): Promise<Lowers> {
+  return prepareLowers(store, layers, files, ownHow(), task, known);
 }
 
 /**

@@ -55,7 +55,13 @@ export async function bindMount(
 
 async function layersBelow(layers: readonly Layer[], folder: string, shop: Workshop): Promise<readonly string[]> {
   using walk = shop.shelf.walk();
-  const { directories } = await ownLowers(shop.store.dir, await sourceLayers(layers, shop.shelf), walk.files, shop.task);
+  const { directories } = await ownLowers(
+    shop.store.dir,
+    await sourceLayers(layers, shop.shelf),
+    walk.files,
+    shop.task,
+    (await shop.run()).lowers,
+  );
   // An overlay of nothing needs something.
   return directories.length > 0 ? directories : [made(join(folder, "empty"))];
 }

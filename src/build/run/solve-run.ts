@@ -71,7 +71,7 @@ async function execute(step: Step, op: RunOp, below: Built, sources: Sources, sh
   // What is told of unpacking belongs to the step that waits for it.
   const task: Task = { ...shop.task, emit: (news) => shop.task.emit(news.type === "status" ? { ...news, id: step.id } : news) };
   using walk = shelf.walk();
-  const lowers = await ownLowers(store.dir, await sourceLayers(below.layers, shelf), walk.files, task);
+  const lowers = await ownLowers(store.dir, await sourceLayers(below.layers, shelf), walk.files, task, (await shop.run()).lowers);
   const folder = await store.temporary();
   await using ready = await specOf(op, lowers.tree, sources, join(folder, "mounts"), shop);
   await using root = openRoot(lowers, folder, mountPoints(ready.spec));

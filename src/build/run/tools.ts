@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { Failure } from "../../kit/error.ts";
+import type { KnownLowers } from "../../rootfs/open.ts";
 import { networkProgram, type OpenNetwork, openNetwork } from "../../sandbox/network.ts";
 import { hostsFile, RESOLV_CONF, RESOLVED, resolvConf } from "../../sandbox/resolv.ts";
 import type { SandboxLimits, SandboxSpec } from "../../sandbox/spec.ts";
@@ -24,7 +25,7 @@ export interface RunTools {
   readonly hosts: Uint8Array;
   /** A network for a step, and the resolv.conf that goes with it. Opened once, when a step first needs it. */
   network(mode: string): Promise<{ readonly network: SandboxSpec["network"]; readonly resolv: Uint8Array }>;
-  /** Whether steps with this mode reach the host's network as it is: part of no key, but of what is told. */
+  readonly lowers: KnownLowers;
   close(): Promise<void>;
 }
 
@@ -39,6 +40,7 @@ export function runTools(request: BuildRequest, task: Task, hostEnv: NodeJS.Proc
     secrets: secretsOf(request.secrets, hostEnv),
     ssh: request.ssh,
     hostEnv,
+    lowers: new Map(),
     proxies: proxies.map(([name, value]) => `${name}=${value}`),
     allow: new Set(request.allow ?? []),
     limits: request.limits ?? {},
