@@ -90,8 +90,8 @@ static void resize(struct streams *s) {
   if (sys(IOCTL, s->window, 0x5413, (s64)size, 0, 0, 0) == 0) sys(IOCTL, s->to, 0x5414, (s64)size, 0, 0, 0);
 }
 
-/* Waits for a child, hands every signal on to it, moves its bytes; leaves as the child did. */
-static void pump(s64 pid, struct streams *s) {
+/* Waits for a child, hands every signal on to it, moves its bytes; what it gives back is the exit code to leave with. */
+static s64 pump(s64 pid, struct streams *s) {
   u64 all = ~0ul;
   s64 zero[2] = {0, 0}, pending = 0, done = 0, ended, rest = 64, r;
   s32 status = 0, now;
@@ -141,7 +141,7 @@ static void pump(s64 pid, struct streams *s) {
   }
   *(s32 *)frame.bytes = status;
   writeFrame(s, 0, 4);
-  sys(EXIT, status & 127 ? 128 + (status & 127) : status >> 8 & 255, 0, 0, 0, 0, 0);
+  return status & 127 ? 128 + (status & 127) : status >> 8 & 255;
 }
 
 static u8 *decimal(s64 value, u8 *to) {
@@ -267,7 +267,10 @@ __attribute__((noreturn, used)) void run(s64 *stack) {
       case SYSCALL: r = sys(o->nr, v[0], v[1], v[2], v[3], v[4], v[5]); break;
       case CLONE_CHILD: r = sys(CLONE, v[0] | SIGCHLD, 0, 0, 0, 0, 0); if (r > 0) i = (u32)o->nr; break;
       case JUMP_EQUAL: if (v[0] == v[1]) i = (u32)o->nr; continue;
-      case PUMP: pump(v[0], (struct streams *)v[1]); continue;
+      case PUMP:
+        r = pump(v[0], (struct streams *)v[1]);
+        if (!v[2]) sys(EXIT, r, 0, 0, 0, 0, 0);
+        break;
       case DECIMAL: decimal(v[0], (u8 *)v[1]); continue;
       case SUPERVISE: supervise(v[0], v[1], (struct rule *)v[2], v[3]); continue;
       case LEAVE: sys(EXIT, v[0], 0, 0, 0, 0, 0); continue;

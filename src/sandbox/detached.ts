@@ -1,6 +1,16 @@
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
-import type { ProcessIdentity } from "../kit/liveness.ts";
+import { quietly } from "../kit/atomic.ts";
+import { Failure } from "../kit/error.ts";
+import { ownIdentity, type ProcessIdentity } from "../kit/liveness.ts";
+import type { Task } from "../task/task.ts";
+import { Beginning } from "./beginning.ts";
+import { removeCgroups } from "./cgroup.ts";
+import { checkSpec } from "./check-spec.ts";
+import { type Launched, launch } from "./launch.ts";
+import { type Machine, withProc } from "./machine.ts";
+import { DETACHED, IDENTITY } from "./outer-table.ts";
+import type { SandboxSpec } from "./spec.ts";
 
 /** Where a sandbox that outlives nought leaves its traces. */
 export interface DetachedPlace {
@@ -25,11 +35,9 @@ export interface DetachedSandbox {
   readonly monitor: ProcessIdentity;
 }
 
-const EXIT = "exit";
-
 /** How a detached sandbox ended; undefined while it has not. Where the monitor was killed there never will be anything. */
 export function readExit(folder: string): { readonly code: number; readonly at: Date } | undefined {
-  const path = join(folder, EXIT);
+  const path = join(folder, DETACHED.exit);
   try {
     return { code: Number.parseInt(readFileSync(path, "latin1"), 10), at: statSync(path).mtime };
   } catch (error) {
@@ -38,7 +46,70 @@ export function readExit(folder: string): { readonly code: number; readonly at: 
   }
 }
 
-// Signatures to come:
-// startDetached(spec: SandboxSpec, place: DetachedPlace, task: Task, machine?: Machine): Promise<DetachedSandbox>
-// attachInput(init: ProcessIdentity, io: Pick<SandboxIo, "stdin">, task: Task): Promise<void>: brings nought's standard input (and the size of
-//   its terminal) to a detached sandbox until the input ends or the task is stopped; what it writes is read from `log`.
+const LOG_LIMIT = 64 << 20;
+
+/**
+ * Starts a sandbox that outlives this process: a small process of the helper, in a session of its own, watches it, keeps what it writes,
+ * and notes how it ended. A full disk loses output and blocks nothing. Settles once the program runs.
+ *
+ * Throws as `runSandbox` does; then there is nothing left of it, in `folder` neither. When the task is stopped before, it is killed.
+ */
+export async function startDetached(spec: SandboxSpec, place: DetachedPlace, task: Task, machine: Machine = {}): Promise<DetachedSandbox> {
+  checkSpec(spec);
+  task.signal.throwIfAborted();
+  const { folder, logLimit = LOG_LIMIT, keepInput = false } = place;
+  return withProc(machine, spec.join?.pid === undefined, async (actual) => {
+    try {
+      return await begin(launch(spec, { detached: { folder, logLimit, keepInput } }, actual), task);
+    } catch (error) {
+      for (const name of Object.values(DETACHED)) quietly(() => unlinkSync(join(folder, name)));
+      throw error;
+    }
+  });
+}
+
+async function begin(launched: Launched, task: Task): Promise<DetachedSandbox> {
+  const { child, cgroups } = launched;
+  const kill = () => child.kill("SIGKILL");
+  task.signal.addEventListener("abort", kill, { once: true });
+  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()).once("error", () => resolve()));
+  const who = new Map<number, ProcessIdentity>();
+  try {
+    const beginning = await new Promise<Beginning>((resolve, reject) => {
+      child.once("error", (error) =>
+        reject(new Failure("SANDBOX", `the sandbox helper did not start: ${error.message}`, { cause: error })),
+      );
+      const told = new Beginning(
+        launched,
+        ({ stream, bytes }) => void who.set(stream, identityOf(bytes.toString("latin1"))),
+        () => {},
+      );
+      // Both pipes are closed by everybody once the program runs.
+      let open = 2;
+      for (const at of [4, 5]) child.stdio[at]?.once("close", () => --open === 0 && resolve(told));
+    });
+    task.signal.throwIfAborted();
+    const init = who.get(IDENTITY.init);
+    const monitor = who.get(IDENTITY.monitor);
+    if (beginning.failure || !init || !monitor) {
+      kill();
+      await ended;
+      throw beginning.failure ?? new Failure("SANDBOX", "the sandbox was ended from outside before its process");
+    }
+    child.unref();
+    return { init, monitor };
+  } catch (error) {
+    kill();
+    await ended;
+    removeCgroups(cgroups);
+    throw error;
+  } finally {
+    task.signal.removeEventListener("abort", kill);
+  }
+}
+
+/** Who a process is, by its stat: its number, and the 22nd field. proc(5). */
+function identityOf(stat: string): ProcessIdentity {
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return { ...ownIdentity(), pid: Number.parseInt(stat, 10), start: Number(fields[19]) };
+}

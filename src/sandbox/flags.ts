@@ -51,7 +51,17 @@ export const PR = { SET_PDEATHSIG: 1, SET_DUMPABLE: 4, CAPBSET_DROP: 24, SET_NO_
 export const PR_CAP_AMBIENT_CLEAR_ALL = 4;
 export const SIGKILL = 9;
 
-export const O = { RDONLY: 0, WRONLY: 1, RDWR: 2, CREAT: 0o100, EXCL: 0o200, NOCTTY: 0o400, PATH: 0o10000000, CLOEXEC: 0o2000000 } as const;
+export const O = {
+  RDONLY: 0,
+  WRONLY: 1,
+  RDWR: 2,
+  CREAT: 0o100,
+  EXCL: 0o200,
+  NOCTTY: 0o400,
+  APPEND: 0o2000,
+  PATH: 0o10000000,
+  CLOEXEC: 0o2000000,
+} as const;
 export const O_NONBLOCK = 0o4000;
 
 /** Open flags that differ between architectures. */
@@ -72,6 +82,9 @@ export const MSG_CMSG_CLOEXEC = 0x40000000;
 export const SIOCSIFFLAGS = 0x8914;
 export const IFF_UP_RUNNING = 0x41;
 
+export const TCGETS = 0x5401;
+export const TCSETS = 0x5402;
+export const TIOCGPTPEER = 0x5441;
 export const TIOCSPTLCK = 0x40045431;
 export const TIOCSCTTY = 0x540e;
 export const F_SETFL = 4;

@@ -53,7 +53,7 @@ sub pump {
     elsif (!$done && length $pending && $o && vec $wr, fileno $o, 1) { my $g = syswrite $o, $pending;
       if ($g) { substr($pending, 0, $g) = "" } elsif ($! != 4 && $! != 11) { undef $i; undef $o; $pending = "" } }
     last if $ended }
-  $frame->(0, pack "l<", $status); exit($status & 127 ? 128 + ($status & 127) : $status >> 8) }
+  $frame->(0, pack "l<", $status); $status & 127 ? 128 + ($status & 127) : $status >> 8 }
 my ($bytes, $ops, $fix, $error) = unpack "V4", take(16);
 $blob = take($bytes); vec($blob, 0, 8) = vec($blob, 0, 8) if $bytes; my @fix = unpack "V*", take(4 * $fix);
 $base = unpack "J", pack "p", $blob; put(get("q<", $_, 8) + $base, $_) for @fix;
@@ -64,7 +64,7 @@ for (my $i = 0; $i < $ops;) {
   if ($k == 0) { $v = syscall $nr, @a; $v = -($! + 0) if $v == -1 }
   elsif ($k == 1) { $v = syscall $clone, $a[0] | 17, 0, 0, 0, 0; $v = -($! + 0) if $v == -1; $i = $nr if $v > 0 }
   elsif ($k == 2) { $i = $nr if $a[0] == $a[1]; next }
-  elsif ($k == 3) { pump(@a) }
+  elsif ($k == 3) { $v = pump(@a); exit $v unless $a[2] }
   elsif ($k == 4) { my $d = "$a[0]\0"; substr($blob, $a[1] - $base, length $d) = $d; next }
   elsif ($k == 5) { exit $a[0] }
   elsif ($k == 7) { put($a[0], $a[1] - $base); next }

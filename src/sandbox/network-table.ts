@@ -1,7 +1,8 @@
-import { AT_FDCWD, CLONE, MS, O } from "./flags.ts";
+import { AT_FDCWD, CLONE, MS, O, PR, SIGKILL } from "./flags.ts";
+import { dieWithParent, FD, guard, pipe, reportPid } from "./guard.ts";
 import { loopbackUp } from "./network-device.ts";
 import type { NetworkProgram, PublishedPort } from "./network-program.ts";
-import { dieWithParent, FD, guard, reportPid } from "./outer-table.ts";
+import { ownPrivileges } from "./privileges.ts";
 import { writeStreams } from "./streams.ts";
 import type { CallArchitecture } from "./syscall-numbers.ts";
 import { type Register, type Table, TableBuilder } from "./table.ts";
@@ -32,6 +33,51 @@ export function networkTable(options: NetworkTableOptions): Table {
   table.call("close_range", [FD.table, 0xffffffff, 4]);
   table.call("setsid", [], { ignore: true });
   guard(table);
+  const file = placeForNamespace(table, stage);
+  const holder = hold(table, file, true);
+  runNetworkProgram(table, options, file);
+  const ready = table.words64(0, READY);
+  table.call("write", [FD.frames, ready, 16], { label: "tell that the network is there" });
+  table.pump(holder, writeStreams(table, {}));
+  return table.finish();
+}
+
+/**
+ * Adds the network of one sandbox to its first table: the same processes in a pid namespace of their own, which ends with this process.
+ * The sandbox's process joins what is at the path that this gives. What the program has to say when it does not come up is a frame.
+ */
+export function serveNetwork(
+  table: TableBuilder,
+  { stage }: Pick<NetworkTableOptions, "stage">,
+  network: Pick<NetworkTableOptions, "program" | "ports">,
+): string {
+  const file = placeForNamespace(table, stage);
+  const [read, write] = pipe(table, "the network");
+  const child = table.register();
+  const parent = table.mark();
+  const up = table.mark();
+  const said = table.register();
+  table.clone(CLONE.NEWPID, child, parent, "clone with a new pid namespace for the network");
+  table.call("prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
+  table.call("close", [read]);
+  const holder = hold(table, file, false);
+  const messages = pipe(table, "the network's words");
+  runNetworkProgram(table, { ...network, root: ownPrivileges().initial, messages }, file);
+  table.call("write", [write, table.text("."), 1]);
+  for (const fd of [write, messages[0], messages[1], FD.table, FD.report, FD.frames]) table.call("close", [fd]);
+  table.pump(holder, writeStreams(table, {}));
+  table.place(parent);
+  table.call("close", [write]);
+  table.call("read", [read, table.space(8), 1], { into: said });
+  table.jumpEqual(said, 1, up);
+  table.leave(125);
+  table.place(up);
+  table.call("close", [read]);
+  return file;
+}
+
+/** A file in a mount namespace that only these processes see, for the network namespace to be bound on. */
+function placeForNamespace(table: TableBuilder, stage: string): string {
   const file = `${stage}/net`;
   table.call("unshare", [CLONE.NEWNS], { label: "unshare (mounts)" });
   table.call("mount", [0, table.text("/"), 0, MS.REC | MS.SLAVE, 0], { label: "make mounts slaves" });
@@ -40,17 +86,12 @@ export function networkTable(options: NetworkTableOptions): Table {
   });
   const created = table.register();
   table.call("openat", [AT_FDCWD, table.text(file), O.CREAT | O.RDONLY | O.CLOEXEC, 0o444], { into: created, label: `create ${file}` });
-  const holder = hold(table, file);
-  if (options.program.name === "pasta") runPasta(table, options, file);
-  else runSlirp(table, options, file);
-  const ready = table.words64(0, READY);
-  table.call("write", [FD.frames, ready, 16], { label: "tell that the network is there" });
-  table.pump(holder, writeStreams(table, {}));
-  return table.finish();
+  table.call("close", [created]);
+  return file;
 }
 
 /** Forks the process that holds the namespace; goes on once its file is in place. */
-function hold(table: TableBuilder, file: string): Register {
+function hold(table: TableBuilder, file: string, report: boolean): Register {
   const child = table.register();
   const parent = table.mark();
   const read = table.register();
@@ -64,7 +105,7 @@ function hold(table: TableBuilder, file: string): Register {
   table.clone(CLONE.NEWNET, child, parent, "clone with a new network namespace");
   loopbackUp({ table });
   table.call("mount", [table.text("/proc/self/ns/net"), table.text(file), 0, MS.BIND, 0], { label: `bind ${file}` });
-  reportPid(table);
+  if (report) reportPid(table);
   table.call("write", [write, table.text("."), 1]);
   for (const fd of [0, 1, 2, FD.report, FD.frames, write]) table.call("close", [fd], { ignore: true });
   table.call("ppoll", [0, 0, 0, 0, 0], { ignore: true });
@@ -79,7 +120,31 @@ function hold(table: TableBuilder, file: string): Register {
   return child;
 }
 
-function runPasta(table: TableBuilder, { program, ports, root }: NetworkTableOptions, file: string): void {
+/** What is started, and where it says why it does not come up; standard error without it. */
+type Serving = Pick<NetworkTableOptions, "program" | "ports" | "root"> & { readonly messages?: readonly [Register, Register] };
+
+function runNetworkProgram(table: TableBuilder, serving: Serving, file: string): void {
+  if (serving.program.name === "pasta") runPasta(table, serving, file);
+  else runSlirp(table, serving, file);
+}
+
+/** The stream of a frame with the last words of the network's program, padded with NUL. */
+export const WORDS = 6;
+const WORDS_LENGTH = 2000;
+
+/** Ends because the program did not come up, after passing on what it said. */
+function giveUp(table: TableBuilder, messages: Serving["messages"]): void {
+  if (messages) {
+    const record = table.space(16 + WORDS_LENGTH);
+    table.store(BigInt(WORDS) + (BigInt(WORDS_LENGTH) << 32n), { at: record.at + 8 });
+    table.call("close", [messages[1]]);
+    table.call("read", [messages[0], { at: record.at + 16 }, WORDS_LENGTH], { ignore: true });
+    table.call("write", [FD.frames, record, 16 + WORDS_LENGTH], { ignore: true });
+  }
+  table.leave(1);
+}
+
+function runPasta(table: TableBuilder, { program, ports, root, messages }: Serving, file: string): void {
   const specs = (protocol: "tcp" | "udp") => ports.filter((one) => one.protocol === protocol).map(publish);
   const forward = (flag: string, found: readonly string[]) => (found.length === 0 ? [flag, "none"] : found.flatMap((one) => [flag, one]));
   const args = [
@@ -106,13 +171,14 @@ function runPasta(table: TableBuilder, { program, ports, root }: NetworkTableOpt
   const status = table.register();
   const memory = table.space(8);
   table.clone(0, child, parent, "fork");
+  if (messages) table.call("dup3", [messages[1], 2, 0]);
   table.call("execve", [table.text(program.path), table.list(args), table.list([])], { label: `exec ${program.path}` });
   table.place(parent);
   // It returns when packets can travel, and goes on in the background.
   table.call("wait4", [child, memory, 0, 0]);
   table.load32(memory, status);
   table.jumpEqual(status, 0, up);
-  table.leave(1);
+  giveUp(table, messages);
   table.place(up);
 }
 
@@ -121,7 +187,7 @@ function publish({ host, hostPort, port }: PublishedPort): string {
   return `${host === undefined ? "" : `${host}/`}${hostPort}:${port}`;
 }
 
-function runSlirp(table: TableBuilder, { program }: NetworkTableOptions, file: string): void {
+function runSlirp(table: TableBuilder, { program, messages }: Serving, file: string): void {
   const fds = table.space(8);
   const read = table.register();
   const write = table.register();
@@ -134,6 +200,7 @@ function runSlirp(table: TableBuilder, { program }: NetworkTableOptions, file: s
   table.load32({ at: fds.at + 4 }, write);
   table.clone(0, child, parent, "fork");
   table.call("dup3", [write, FD.table, 0]);
+  if (messages) table.call("dup3", [messages[1], 2, 0]);
   const args = [
     program.path,
     "--configure",
@@ -149,6 +216,6 @@ function runSlirp(table: TableBuilder, { program }: NetworkTableOptions, file: s
   table.call("close", [write]);
   table.call("read", [read, table.space(8), 1], { into: said });
   table.jumpEqual(said, 1, up);
-  table.leave(1);
+  giveUp(table, messages);
   table.place(up);
 }

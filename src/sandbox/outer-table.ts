@@ -1,10 +1,8 @@
 import type { Cgroups } from "./cgroup.ts";
 import type { EngineCommand } from "./engine.ts";
 import {
-  AF,
   AT_EMPTY_PATH,
   AT_FDCWD,
-  AT_REMOVEDIR,
   CLONE,
   F_SETFL,
   MOUNT_ATTR,
@@ -16,8 +14,10 @@ import {
   OPEN_TREE,
   PR,
   SIGKILL,
-  SOCK,
 } from "./flags.ts";
+import { dieWithParent, FD, guard, pair, pipe, reportPid, reportStat } from "./guard.ts";
+import { type Janitor, janitor } from "./janitor.ts";
+import { serveNetwork } from "./network-table.ts";
 import type { SandboxSpec } from "./spec.ts";
 import { type Streams, writeStreams } from "./streams.ts";
 import { SUPERVISOR_FD, supervisor } from "./supervisor.ts";
@@ -31,8 +31,10 @@ export interface OuterOptions {
   readonly engine: EngineCommand;
   /** The directory that carries the sandbox's own tmpfs. */
   readonly stage: string;
-  /** Who must still be our parent when we ask to die with it. */
-  readonly parentPid: number;
+  /** Who must still be our parent when we ask to die with it; undefined for a sandbox that outlives nought. */
+  readonly parentPid: number | undefined;
+  /** Instead: where the sandbox leaves its output and its end. */
+  readonly detached?: Detached;
   /** Whether descriptor 0 brings input. */
   readonly input: boolean;
   /** Whether that is nought's own standard input. */
@@ -45,8 +47,20 @@ export interface OuterOptions {
   readonly supervise: boolean;
 }
 
-/** Descriptors on entry. */
-export const FD = { table: 3, report: 4, frames: 5 } as const;
+export interface Detached {
+  readonly folder: string;
+  readonly logLimit: number;
+  readonly keepInput: boolean;
+}
+
+/** Files in the folder of a detached sandbox. */
+export const DETACHED = { log: "log", oldLog: "log.old", exit: "exit", newExit: "exit.new" } as const;
+
+/** Streams of frames that only begin a sandbox: who watches it, and who is its process 1, by what stands in their stat. */
+export const IDENTITY = { monitor: 8, init: 9 } as const;
+
+/** The descriptor over which something can be brought to a detached sandbox, in the process that moves its bytes. */
+export const INPUT_FD = 10;
 
 /**
  * Writes the first table: three processes. The first is nought's child. The second is process 1 of a guard namespace: whatever the sandbox
@@ -55,14 +69,19 @@ export const FD = { table: 3, report: 4, frames: 5 } as const;
  */
 export function outerTable(options: OuterOptions): Table {
   const table = new TableBuilder(options.architecture);
-  dieWithParent(table, options.parentPid);
+  if (options.parentPid !== undefined) dieWithParent(table, options.parentPid);
   table.call("close_range", [FD.frames + 1, 0xffffffff, 0]);
   // Signals of the terminal go to nought, which hands them on; who reads a terminal must stay in its session.
   if (!options.inherit) table.call("setsid", [], { ignore: true });
-  if (options.cgroups.folders.length > 0) janitor(table, options.cgroups.folders);
-  if (!options.spec.join?.pid) guard(table);
+  if (options.detached) reportStat(table, IDENTITY.monitor);
+  const cleaner = janitor(table, options.cgroups.folders, options.inherit && options.spec.terminal);
+  const guarded = !options.spec.join?.pid;
+  const afterwards = ending(table, options.detached, cleaner);
+  if (guarded) guard(table, afterwards);
+  const network = typeof options.spec.network === "object" && "program" in options.spec.network ? options.spec.network : undefined;
+  const networkFile = network && serveNetwork(table, options, network);
   const socket = options.supervise ? pair(table) : undefined;
-  if (socket) supervisor(table, socket, options.architecture, !options.spec.join?.pid);
+  if (socket) supervisor(table, socket, options.architecture, guarded);
   const pipes = makePipes(table, options);
   const child = table.register();
   const parent = table.mark();
@@ -75,82 +94,38 @@ export function outerTable(options: OuterOptions): Table {
     (spec.join?.uts ? 0 : CLONE.NEWUTS) |
     (spec.network === "none" ? CLONE.NEWNET : 0);
   table.clone(flags, child, parent, "clone with new namespaces");
-  inner(table, options, pipes, socket?.[1]);
+  inner(table, options, pipes, socket?.[1], networkFile);
   table.place(parent);
   if (socket) table.call("close", [socket[1]]);
-  move(table, options, pipes, child);
+  move(table, options, pipes, child, guarded ? undefined : afterwards);
   return table.finish();
 }
 
-/** Asks to be killed with the parent, and ends if that is gone already. */
-export function dieWithParent(table: TableBuilder, parentPid: number): void {
-  const parent = table.register();
-  const there = table.mark();
-  table.call("prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
-  table.call("getppid", [], { into: parent });
-  table.jumpEqual(parent, parentPid, there);
-  table.leave(125);
-  table.place(there);
-}
-
-/** Times that the janitor tries, and milliseconds between. */
-const TRIES = 60;
-const PAUSE = 50;
-
-/**
- * Leaves a process behind that removes control groups once all others are gone, also when they were killed: they are the only thing of a
- * sandbox that does not go by itself. It waits at a pipe of which it alone has no writing end, so it needs no number of a process.
- */
-function janitor(table: TableBuilder, folders: readonly string[]): void {
-  const [read, write] = pipe(table, "the janitor");
-  const child = table.register();
-  const parent = table.mark();
-  const pause = table.words64(0, PAUSE * 1_000_000);
-  const result = table.register();
-  table.clone(0, child, parent, "fork");
-  table.call("prctl", [PR.SET_PDEATHSIG, 0, 0, 0, 0]);
-  table.call("setsid", [], { ignore: true });
-  for (const fd of [write, 0, 1, 2, FD.table, FD.report, FD.frames]) table.call("close", [fd], { ignore: true });
-  table.call("read", [read, table.space(8), 1], { ignore: true });
-  for (const folder of folders) {
-    const gone = table.mark();
-    for (let tries = 0; tries < TRIES; tries++) {
-      table.call("unlinkat", [AT_FDCWD, table.text(folder), AT_REMOVEDIR], { ignore: true, into: result });
-      table.jumpEqual(result, 0, gone);
-      table.jumpEqual(result, -2, gone);
-      table.call("ppoll", [0, 0, pause, 0, 0], { ignore: true });
-    }
-    table.place(gone);
+/** What is done when everything is over, by the first process: it tells the end where it was asked to, and that it was no accident. */
+function ending(table: TableBuilder, detached: Detached | undefined, cleaner: Janitor | undefined): ((code: Register) => void) | undefined {
+  if (!detached && !cleaner) return undefined;
+  const paths = detached && [DETACHED.newExit, DETACHED.exit].map((name) => table.text(`${detached.folder}/${name}`));
+  const length = 16;
+  const text = table.bytes(Buffer.from("\n".padStart(length)));
+  const file = table.register();
+  if (paths) {
+    // Written now, so that there is room for it even if the disk is full then.
+    const flags = O.CREAT | O.EXCL | O.WRONLY | O.CLOEXEC;
+    table.call("openat", [AT_FDCWD, paths[0] as Address, flags, 0o600], {
+      into: file,
+      label: `create ${detached?.folder}/${DETACHED.newExit}`,
+    });
+    table.call("write", [file, text, length], { label: `write ${detached?.folder}/${DETACHED.newExit}` });
   }
-  table.leave(0);
-  table.place(parent);
-  table.call("close", [read]);
-}
-
-/** Goes on as process 1 of a namespace that never runs anything else, while this process waits for it. */
-export function guard(table: TableBuilder): void {
-  const [read, write] = pipe(table, "life line");
-  const child = table.register();
-  const parent = table.mark();
-  const begin = table.mark();
-  const alive = table.mark();
-  const ready = table.register();
-  table.jump(begin);
-  table.place(parent);
-  for (const fd of [FD.table, FD.report, FD.frames, read]) table.call("close", [fd]);
-  table.pump(child, writeStreams(table, {}));
-  table.place(begin);
-  table.clone(CLONE.NEWPID, child, parent, "clone with a new pid namespace");
-  table.call("close", [write]);
-  table.call("prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
-  // If the parent died before it could be asked for, its end of the pipe is closed.
-  const poll = table.space(8);
-  table.store({ register: read.register }, poll);
-  table.call("ppoll", [poll, 1, table.words64(0, 0), 0, 0], { into: ready });
-  table.jumpEqual(ready, 0, alive);
-  table.leave(125);
-  table.place(alive);
-  table.call("close", [read]);
+  return (code) => {
+    if (paths) {
+      table.decimal(code, text);
+      table.call("pwrite64", [file, text, length, 0], { ignore: true });
+      table.call("renameat", [AT_FDCWD, paths[0] as Address, AT_FDCWD, paths[1] as Address], { ignore: true });
+    }
+    if (cleaner) table.call("write", [cleaner.well, text, 1], { ignore: true });
+    table.leave(code);
+  };
 }
 
 interface Pipes {
@@ -158,34 +133,23 @@ interface Pipes {
   readonly output: readonly [Register, Register] | undefined;
   readonly error: readonly [Register, Register] | undefined;
   readonly control: readonly [Register, Register] | undefined;
+  readonly log: Register | undefined;
 }
 
-function makePipes(table: TableBuilder, { spec }: OuterOptions): Pipes {
+function makePipes(table: TableBuilder, { spec, detached }: OuterOptions): Pipes {
+  const log = detached && table.register();
+  if (log) {
+    const path = `${detached.folder}/${DETACHED.log}`;
+    const flags = O.CREAT | O.WRONLY | O.APPEND | O.CLOEXEC;
+    table.call("openat", [AT_FDCWD, table.text(path), flags, 0o600], { into: log, label: `open ${path}` });
+  }
   return {
+    log,
     input: pipe(table, "input"),
     output: spec.terminal ? undefined : pipe(table, "output"),
     error: spec.terminal ? undefined : pipe(table, "errors"),
     control: spec.terminal ? pair(table) : undefined,
   };
-}
-
-function pipe(table: TableBuilder, label: string): readonly [Register, Register] {
-  const fds = table.space(8);
-  table.call("pipe2", [fds, O.CLOEXEC], { label: `pipe for ${label}` });
-  return loadBoth(table, fds);
-}
-
-function pair(table: TableBuilder): readonly [Register, Register] {
-  const fds = table.space(8);
-  table.call("socketpair", [AF.UNIX, SOCK.STREAM | SOCK.CLOEXEC, 0, fds], { label: "socketpair" });
-  return loadBoth(table, fds);
-}
-
-function loadBoth(table: TableBuilder, fds: Address): readonly [Register, Register] {
-  const both = [table.register(), table.register()] as const;
-  table.load32(fds, both[0]);
-  table.load32({ at: fds.at + 4 }, both[1]);
-  return both;
 }
 
 /** Namespaces of other processes: that of pids counts for children only, so it is joined before the clone. */
@@ -201,15 +165,23 @@ function setns(table: TableBuilder, path: string, type: number): void {
 }
 
 /** The process that becomes the program, up to the second table. */
-function inner(table: TableBuilder, options: OuterOptions, pipes: Pipes, supervisorSocket: Register | undefined): void {
+function inner(
+  table: TableBuilder,
+  options: OuterOptions,
+  pipes: Pipes,
+  supervisorSocket: Register | undefined,
+  networkFile: string | undefined,
+): void {
   const { spec, stage, engine } = options;
   table.call("prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
-  if (typeof spec.network === "object" && "join" in spec.network) setns(table, spec.network.join, CLONE.NEWNET);
+  const network = networkFile ?? (typeof spec.network === "object" && "join" in spec.network ? spec.network.join : undefined);
+  if (network !== undefined) setns(table, network, CLONE.NEWNET);
   if (spec.join?.ipc) setns(table, spec.join.ipc, CLONE.NEWIPC);
   if (spec.join?.uts) setns(table, spec.join.uts, CLONE.NEWUTS);
   for (const path of options.cgroups.join) joinCgroup(table, path);
   table.call("unshare", [CLONE.NEWCGROUP], { ignore: true });
   reportPid(table);
+  if (options.detached) reportStat(table, IDENTITY.init);
   // A slave: what the host unmounts goes away here too, until the host's root is gone; what we mount never reaches the host.
   table.call("mount", [0, table.text("/"), 0, MS.REC | MS.SLAVE, 0], { label: "make mounts slaves" });
   const tmpfs = [table.text("tmpfs"), table.text(stage), table.text("tmpfs"), MS.NOSUID | MS.NODEV, table.text("mode=711")];
@@ -251,37 +223,42 @@ function joinCgroup(table: TableBuilder, path: string): void {
   table.call("close", [fd]);
 }
 
-/** Tells which number this process has where the host's /proc is mounted: a frame of stream 3. */
-export function reportPid(table: TableBuilder): void {
-  const record = table.space(40);
-  table.store(3 + 24 * 2 ** 32, { at: record.at + 8 });
-  table.call("readlinkat", [AT_FDCWD, table.text("/proc/self"), { at: record.at + 16 }, 23], { label: "readlink /proc/self" });
-  table.call("write", [FD.frames, record, 40], { label: "report the process number" });
-}
-
 /** The process that moves the bytes: process 1 of the guard namespace. */
-function move(table: TableBuilder, options: OuterOptions, pipes: Pipes, child: Register): void {
+function move(table: TableBuilder, options: OuterOptions, pipes: Pipes, child: Register, afterwards?: (code: Register) => void): void {
   const { input, output, error, control } = pipes;
   for (const fd of [FD.table, FD.report, input[0], output?.[1], error?.[1], control?.[1]]) if (fd !== undefined) table.call("close", [fd]);
-  const log: Streams = options.direct ? { status: FD.frames } : { log: FD.frames };
-  if (control) {
-    table.call("close", [input[1]]);
-    const master = receive(table, control[0]);
-    table.pump(child, writeStreams(table, { ...log, ...terminalStreams(options, master) }));
-    return;
-  }
+  const streams = control ? terminalStreams(table, options, input, control[0]) : pipeStreams(table, options, pipes);
+  const { detached } = options;
+  if (detached) table.call("close", [FD.frames]);
+  const folder = detached?.folder;
+  const where: Streams =
+    pipes.log && detached
+      ? { log: pipes.log, rotate: { limit: detached.logLimit, path: `${folder}/${DETACHED.log}`, old: `${folder}/${DETACHED.oldLog}` } }
+      : options.direct
+        ? { status: FD.frames }
+        : { log: FD.frames };
+  const all = writeStreams(table, { ...streams, ...where });
+  if (!afterwards) return table.pump(child, all);
+  const code = table.register();
+  table.pump(child, all, code);
+  afterwards(code);
+}
+
+function pipeStreams(table: TableBuilder, options: OuterOptions, { input, output, error }: Pipes): Streams {
   if (options.input) table.call("fcntl", [input[1], F_SETFL, O_NONBLOCK]);
-  else table.call("close", [input[1]]);
-  const streams: Streams = {
+  else if (options.detached?.keepInput) table.call("dup3", [input[1], INPUT_FD, O.CLOEXEC]);
+  if (!options.input) table.call("close", [input[1]]);
+  return {
     sources: [(output as readonly [Register, Register])[0], (error as readonly [Register, Register])[0]],
-    ...log,
     ...(options.direct ? { copies: [1, 2] } : {}),
     ...(options.input ? { input: { from: 0, to: input[1] } } : {}),
   };
-  table.pump(child, writeStreams(table, streams));
 }
 
-function terminalStreams(options: OuterOptions, master: Register): Streams {
+function terminalStreams(table: TableBuilder, options: OuterOptions, input: readonly [Register, Register], control: Register): Streams {
+  table.call("close", [input[1]]);
+  const master = receive(table, control);
+  if (options.detached) table.call("dup3", [master, INPUT_FD, O.CLOEXEC], { ignore: true });
   return {
     sources: [master],
     ...(options.direct ? { copies: [1] } : {}),

@@ -175,9 +175,9 @@ export class TableBuilder {
     mark.index = this.#count;
   }
 
-  /** Waits for a child, moves bytes as `streams` says (see streams.ts), and ends as the child did. */
-  pump(pid: Argument, streams: Address): void {
-    this.#add(KIND.pump, 0, [pid, streams], {}, "");
+  /** Waits for a child, moves bytes as `streams` says (see streams.ts), and ends as the child did; with `code`, goes on with its exit code. */
+  pump(pid: Argument, streams: Address, code?: Register): void {
+    this.#add(KIND.pump, 0, [pid, streams, code ? 1 : 0], code ? { into: code } : {}, "");
   }
 
   /** Writes a number that is not negative in decimal, with a NUL behind it. */
@@ -191,7 +191,7 @@ export class TableBuilder {
   }
 
   /** Ends the process with an exit code. */
-  leave(code: number): void {
+  leave(code: number | Register): void {
     this.#add(KIND.leave, 0, [code], {}, "");
   }
 
