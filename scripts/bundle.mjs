@@ -17,7 +17,7 @@ const shared = {
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: "none",
-  external: ["xz-decompress", "openpgp"],
+  external: ["xz-decompress", "openpgp", "smol-toml"],
   define: { NOUGHT_VERSION: JSON.stringify(version) },
   logLevel: "warning",
   absWorkingDir: root,

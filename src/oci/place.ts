@@ -10,17 +10,26 @@ export interface Bytes extends AsyncDisposable {
   read(from?: number, to?: number): AsyncIterable<Uint8Array>;
 }
 
+/** Bytes on their way that can be had again: a writer that lost its connection goes on from `offset`. */
+export interface Rereadable extends AsyncIterable<Uint8Array> {
+  from(offset: number): AsyncIterable<Uint8Array>;
+}
+
 export interface BytesReader {
-  has(digest: Digest): Promise<boolean>;
+  /** `mediaType` tells a place that keeps documents apart (a registry) where to look. */
+  has(digest: Digest, mediaType?: string): Promise<boolean>;
   /** Throws NOT_FOUND. */
   open(what: Descriptor): Promise<Bytes>;
 }
 
 export interface BytesWriter {
-  /** Stores bytes; twice is harmless. With `expect`, bytes of another digest or size throw DIGEST and nothing stays. */
+  /**
+   * Stores bytes; twice is harmless. With `expect`, bytes of another digest or size throw DIGEST and nothing stays. Bytes that are
+   * Rereadable survive a lost connection.
+   */
   put(
-    bytes: AsyncIterable<Uint8Array> | Uint8Array,
-    expect?: { readonly digest: Digest; readonly size: number },
+    bytes: AsyncIterable<Uint8Array> | Rereadable | Uint8Array,
+    expect?: { readonly digest: Digest; readonly size: number; readonly mediaType?: string },
   ): Promise<{ digest: Digest; size: number }>;
 }
 

@@ -1,7 +1,7 @@
 import { Failure } from "../kit/error.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
-import type { BytesReader, BytesWriter } from "../oci/place.ts";
+import type { BytesReader, BytesWriter, Rereadable } from "../oci/place.ts";
 import type { Task } from "../task/task.ts";
 import { isForeign, readDocuments } from "./documents.ts";
 
@@ -44,7 +44,7 @@ export async function copyImage(from: BytesReader, to: BytesReader & BytesWriter
     if (await copyBlob(from, to, part, task)) count(part.size);
   });
   for (const document of documents) {
-    if (await to.has(document.descriptor.digest)) continue;
+    if (await to.has(document.descriptor.digest, document.descriptor.mediaType)) continue;
     await to.put(document.bytes, document.descriptor);
     count(document.descriptor.size);
   }
@@ -55,14 +55,18 @@ export async function copyImage(from: BytesReader, to: BytesReader & BytesWriter
 async function copyBlob(from: BytesReader, to: BytesWriter, part: Descriptor, task: Task): Promise<boolean> {
   if (isForeign(part) && !(await from.has(part.digest))) return false;
   await using source = await from.open(part);
-  await to.put(reporting(source.read(), part, task), part);
+  const bytes: Rereadable = {
+    [Symbol.asyncIterator]: () => reporting(source.read(), part, 0, task)[Symbol.asyncIterator](),
+    from: (offset) => reporting(source.read(offset), part, offset, task),
+  };
+  await to.put(bytes, part);
   return true;
 }
 
 /** Passes chunks through, tells how far it is, and stops when the task does. */
-async function* reporting(chunks: AsyncIterable<Uint8Array>, part: Descriptor, task: Task): AsyncGenerator<Uint8Array> {
-  let done = 0;
-  let told = 0;
+async function* reporting(chunks: AsyncIterable<Uint8Array>, part: Descriptor, from: number, task: Task): AsyncGenerator<Uint8Array> {
+  let done = from;
+  let told = from;
   const tell = () => task.emit({ type: "bytes", id: part.digest, label: part.digest, done, total: part.size });
   for await (const chunk of chunks) {
     if (task.signal.aborted) throw new Failure("INTERRUPTED", `${part.digest}: interrupted`);
