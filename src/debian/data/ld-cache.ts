@@ -101,7 +101,9 @@ async function librariesIn(
     if (entry?.kind !== "file") continue;
     const elf = readElf(await site.read(entry as FileEntry));
     if (!elf || elf.machine !== machine || elf.bits !== bits) continue;
-    const soname = elf.soname ?? name;
+    // The link for compilers, `libz.so`, is found under its own name too.
+    const forCompilers = site.get(`${real}/${name}`)?.kind === "symlink" && name.endsWith(".so") && elf.soname?.startsWith(name);
+    const soname = forCompilers ? name : (elf.soname ?? name);
     if (soname.includes("/") || found.has(soname)) continue;
     if (site.get(`${real}/${soname}`) === undefined) site.link(`${real}/${soname}`, name, site.from(`${real}/${name}`) ?? "");
     found.set(soname, { name: soname, path: `${folder}/${soname}`, flags });
