@@ -8,6 +8,26 @@ import { serve } from "./server.ts";
 
 export const GOLDEN = join(import.meta.dirname, "../../testdata/golden");
 
+/** Where Debian has its static busybox. */
+export const BUSYBOX = "/bin/busybox";
+
+/** Programs by fixed names, whatever this version of busybox has, and users. */
+const BASE = `FROM scratch
+COPY busybox /bin/busybox
+SHELL ["/bin/busybox", "sh", "-c"]
+RUN for p in cat chgrp chmod chown cp cut date echo env false grep head id ln ls mkdir mkfifo mv printf pwd readlink rm rmdir sed seq sh sleep sort stat tail tar test touch tr true umask wc whoami; do busybox ln -s busybox /bin/$p; done
+COPY <<passwd <<group /etc/
+root:x:0:0:root:/root:/bin/sh
+app:x:1000:1000::/home/app:/bin/sh
+passwd
+root:x:0:
+app:x:1000:
+more:x:2000:app
+group
+WORKDIR /
+SHELL ["/bin/sh", "-c"]
+`;
+
 /** args.json: all optional. */
 export interface Args {
   /** Flags of the build, run in the case's folder: `--build-context other=other` finds tree.json's "other". */
@@ -24,6 +44,8 @@ export interface Args {
   readonly needs?: "containerd" | "--parents" | "xz";
   /** The folder "served" of tree.json is on the web while the build runs; the build argument URL is its address. */
   readonly serve?: true;
+  /** There is an image "busybox" to run something in, with the machine's own static busybox; RUN has no network. */
+  readonly busybox?: true;
   /** Environment of the builder. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -100,8 +122,15 @@ export async function prepare(one: Case, unique = false): Promise<Prepared> {
     rmSync(dir, { recursive: true, force: true });
   };
   const flags = [...(one.args.flags ?? []).map(place), ...(served ? ["--build-arg", `URL=${served.url}`] : [])];
+  if (one.args.busybox) {
+    mkdirSync(join(dir, `base${suffix}`));
+    cpSync(BUSYBOX, join(dir, `base${suffix}`, "busybox"));
+    writeFileSync(join(dir, `base${suffix}`, "Dockerfile"), BASE);
+    flags.unshift("--network=none");
+  }
+  const base = one.args.busybox ? [["-t", "busybox", "--network=none", join(dir, `base${suffix}`)]] : [];
   const before = (one.args.before ?? []).map(({ file, tag, flags: more = [] }) => ["-t", tag, "-f", join(context, file), ...more, context]);
-  const made = { dir, before, remove, ...(served ? { url: served.url } : {}) };
+  const made = { dir, before: [...base, ...before], remove, ...(served ? { url: served.url } : {}) };
   if (one.args.context === "-") return { ...made, input: dockerfile, words: [...flags, "-"] };
   if (one.args.context === "-tar") {
     const file: Node = { path: "Dockerfile", base64: dockerfile.toString("base64") };

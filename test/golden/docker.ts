@@ -82,10 +82,10 @@ export async function buildWithDocker(one: Case, command: readonly string[], ver
   const env = { ...process.env, BUILDKIT_PROGRESS: "plain", DOCKER_BUILDKIT: "1", SOURCE_DATE_EPOCH: undefined, ...one.args.env };
   const how = { cwd: made.dir, env };
   try {
-    for (const [k, words] of made.before.entries()) {
+    for (const words of made.before) {
       const done = await run(command, ["build", "--no-cache", ...words], how);
       if (done.status !== 0) throw new Error(`${one.name}: ${done.stderr}`);
-      tags.push(one.args.before?.[k]?.tag as string);
+      tags.push(words[1] as string);
     }
     const tag = `nought-golden/${one.name}`;
     const done = await run(command, ["build", "--no-cache", "-t", tag, ...made.words], {
