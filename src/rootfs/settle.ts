@@ -1,8 +1,7 @@
-import { Failure } from "../kit/error.ts";
-import { printable } from "../kit/printable.ts";
-import type { DirEntry, Draft, Entry, FileEntry } from "../tree/entry.ts";
+import { diffTrees } from "../tree/diff.ts";
+import type { Draft, Entry, FileEntry } from "../tree/entry.ts";
 import { sortByPath } from "../tree/order.ts";
-import { nameOf, type Path, parentOf, ROOT, join as under } from "../tree/path.ts";
+import { type Path, parentOf, ROOT } from "../tree/path.ts";
 import type { Tree } from "../tree/tree.ts";
 
 /**
@@ -21,53 +20,54 @@ export function isSelfContained(draft: Draft): boolean {
 }
 
 /**
- * The layer as it is on top of `below`, in a form that an overlay can stack: entries lie where links of lower layers lead, missing parents
- * are there with the metadata that they have below (those nobody has as mergeTree makes them), and a hard link to a lower layer's file
- * is that file again. `merged` is `below` with the draft on top.
+ * What a layer comes to on top of `below`, in a form that an overlay can stack: the difference to `merged`, which is `below` with the layer on top.
+ * So entries lie where links of lower layers lead, missing parents are there as they are below, a hard link to a lower layer's file is that
+ * file again, and nothing is hidden but what is there.
  */
-export function settle(draft: Draft, below: Tree, merged: Tree): Draft {
+export function settle(below: Tree, merged: Tree): Draft {
   const out = new Map<Path, Entry>();
-  const own = new Set(draft.filter((entry) => entry.kind === "file").map((entry) => entry.path));
-  const ensureParents = (path: Path): void => {
-    for (let dir = parentOf(path); dir !== ROOT && !out.has(dir); dir = parentOf(dir)) {
-      const known = merged.get(dir) ?? below.get(dir);
-      if (known?.kind !== "dir") throw new Failure("TAR", `${printable(path)}: ${printable(dir)} is no directory`);
-      out.set(dir, known);
-    }
-  };
-  const add = (entry: Entry): void => {
-    ensureParents(entry.path);
-    const there = out.get(entry.path);
-    // What hides lower entries comes first in meaning: a directory that is both gone below and there again is opaque.
-    out.set(entry.path, there?.kind === "dir" && there.opaque && entry.kind === "dir" ? { ...entry, opaque: true } : entry);
-  };
-  for (const entry of draft) {
-    if (entry.kind !== "whiteout") continue;
-    const path = below.resolve(entry.path, true);
-    // An entry below something that the draft itself replaces hides nothing more.
-    if (path === undefined || path === ROOT || below.get(path) === undefined || merged.get(parentOf(path))?.kind !== "dir") continue;
-    add({ ...entry, path });
-  }
-  for (const entry of draft) {
-    if (entry.kind === "whiteout") continue;
-    if (entry.path === ROOT) {
-      out.set(ROOT, entry);
-      continue;
-    }
-    const parent = merged.resolve(parentOf(entry.path));
-    const path = parent === undefined ? entry.path : under(parent, nameOf(entry.path));
-    const found = merged.get(path);
-    if (found === undefined) throw new Failure("TAR", `${printable(entry.path)} lies where nothing can be`);
-    if (entry.kind === "dir") add({ ...(found as DirEntry), ...(entry.opaque ? { opaque: true } : {}) });
-    else if (entry.kind === "hardlink") add(linked(entry, path, found, own, merged));
-    else add({ ...entry, path });
+  const root = merged.get(ROOT);
+  if (root) out.set(ROOT, root);
+  const files = new Map<FileEntry["content"], Path>();
+  for (const difference of diffTrees(below, merged)) {
+    const { path } = difference;
+    // What lies in something that is gone, or is no directory any more, is gone with it.
+    if (merged.get(parentOf(path))?.kind !== "dir") continue;
+    for (let dir = parentOf(path); !out.has(dir); dir = parentOf(dir)) out.set(dir, merged.get(dir) as Entry);
+    if (difference.change === "removed") out.set(path, { kind: "whiteout", path, mode: 0, uid: 0, gid: 0, mtime: 0 });
+    else out.set(path, linked(difference.after, files));
   }
   return sortByPath([...out.values()]);
 }
 
-/** A link within the layer stays one; one to a lower layer's file becomes that file. */
-function linked(entry: Extract<Entry, { kind: "hardlink" }>, path: Path, found: Entry, own: ReadonlySet<Path>, merged: Tree): Entry {
-  if (!own.has(entry.target)) return { ...(found as FileEntry), path };
-  const parent = merged.resolve(parentOf(entry.target));
-  return { ...entry, path, target: parent === undefined ? entry.target : under(parent, nameOf(entry.target)) };
+/**
+ * Whether the layer, which is self-contained, can be stacked on `below` as it is. Its whiteouts must lie in directories that overlayfs
+ * merges: a directory that comes from one layer alone is listed as it is, and the names of whiteouts in it would be seen, with nothing behind them.
+ */
+export function fitsOn(draft: Draft, below: Tree): boolean {
+  if (!draft.some((entry) => entry.kind === "whiteout")) return true;
+  const dirs = new Map(draft.flatMap((entry) => (entry.kind === "dir" ? [[entry.path, entry]] : [])));
+  return draft.every((entry) => entry.kind !== "whiteout" || isMerged(entry.path, (path) => dirs.get(path), below));
+}
+
+/** Whether all directories on the way to a path are there below, and nothing of the layer hides that. */
+function isMerged(path: Path, layer: (path: Path) => Entry | undefined, below: Tree): boolean {
+  for (let dir = parentOf(path); dir !== ROOT; dir = parentOf(dir)) {
+    const own = layer(dir);
+    if ((own?.kind === "dir" && own.opaque) || below.get(dir)?.kind !== "dir") return false;
+  }
+  const root = layer(ROOT);
+  return !(root?.kind === "dir" && root.opaque);
+}
+
+/** In a merged tree, names of one file share its content. The first of those that are new is the file, the others are links to it. */
+function linked(entry: Entry, files: Map<FileEntry["content"], Path>): Entry {
+  if (entry.kind !== "file") return entry;
+  const first = files.get(entry.content);
+  if (first === undefined) {
+    files.set(entry.content, entry.path);
+    return entry;
+  }
+  const { path, mode, uid, gid, mtime } = entry;
+  return { kind: "hardlink", path, mode, uid, gid, mtime, target: first };
 }
