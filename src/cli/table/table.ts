@@ -2,9 +2,10 @@ import type { Command } from "../command.ts";
 import { BUILD_COMMANDS } from "./build.ts";
 import { IMAGE_COMMANDS } from "./image.ts";
 import { OTHER_COMMANDS } from "./other.ts";
+import { SERVE_COMMANDS } from "./serve.ts";
 
 /** Every command there is. */
-export const COMMANDS: readonly Command[] = [...BUILD_COMMANDS, ...IMAGE_COMMANDS, ...OTHER_COMMANDS];
+export const COMMANDS: readonly Command[] = [...BUILD_COMMANDS, ...IMAGE_COMMANDS, ...OTHER_COMMANDS, ...SERVE_COMMANDS];
 
 /** Words that only group commands, and what they say of themselves. */
 export const GROUPS: Readonly<Record<string, string>> = {
@@ -14,6 +15,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   dockerfile: "Look into Dockerfiles",
   image: "Manage images",
   manifest: "Look into manifests",
+  registry: "Serve images to others",
   system: "Manage nought",
 };
 

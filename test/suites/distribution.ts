@@ -1,0 +1,430 @@
+/**
+ * The rules of the OCI distribution-spec 1.1 that a client can see, in our own words, as tests that run over any registry. `differs`
+ * names the rules that a registry of another make is known not to keep, or not to have yet.
+ */
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { type TestContext, test } from "node:test";
+import { digestOf } from "../../src/oci/digest.ts";
+import { MEDIA } from "../../src/oci/media-type.ts";
+import type { TestRegistry } from "../registries.ts";
+
+export interface Conformance {
+  readonly name: string;
+  readonly skip?: string | false;
+  start(): Promise<TestRegistry>;
+  readonly differs?: ReadonlySet<Rule>;
+}
+
+export type Rule = "referrers" | "range past the end" | "416 for a chunk out of order" | "delete a tag alone" | "tags in order";
+
+/** What documents of the API hold, as far as the tests look. */
+interface Told {
+  readonly errors: readonly { readonly code: string }[];
+  readonly tags: readonly string[];
+  readonly repositories: readonly string[];
+  readonly manifests: readonly {
+    readonly digest: string;
+    readonly artifactType: string;
+    readonly annotations: { readonly about: string };
+  }[];
+}
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly bytes: Buffer;
+  json(): Told;
+}
+
+/** Declares the tests. */
+export function distributionRules(registry: Conformance): void {
+  const { differs = new Set<Rule>() } = registry;
+  let running: TestRegistry | undefined;
+  let count = 0;
+  const rule = (name: string, work: (host: string, repository: string, context: TestContext) => Promise<void>, needs?: Rule) => {
+    if (needs && differs.has(needs)) return;
+    const skip = registry.skip ?? false;
+    test(`${registry.name}: ${name}`, { skip }, async (context) => {
+      running ??= await registry.start();
+      await work(running.host, `rules/r${++count}`, context);
+    });
+  };
+
+  rule("the API says hello", async (host) => {
+    const hello = await ask(host, "GET", "/v2/");
+    assert.equal(hello.status, 200);
+    assert.equal(hello.headers.get("docker-distribution-api-version"), "registry/2.0");
+  });
+
+  // Pull
+  rule("blobs and manifests that are not there are 404, with a code", async (host, repository) => {
+    const missing = digestOf("nothing");
+    for (const method of ["GET", "HEAD"]) {
+      assert.equal((await ask(host, method, `/v2/${repository}/blobs/${missing}`)).status, 404);
+      assert.equal((await ask(host, method, `/v2/${repository}/manifests/${missing}`)).status, 404);
+      assert.equal((await ask(host, method, `/v2/${repository}/manifests/none`)).status, 404);
+    }
+    assert.equal((await ask(host, "GET", `/v2/${repository}/blobs/${missing}`)).json().errors[0]?.code, "BLOB_UNKNOWN");
+    assert.equal((await ask(host, "GET", `/v2/${repository}/tags/list`)).json().errors[0]?.code, "NAME_UNKNOWN");
+  });
+
+  rule("a blob is had whole, looked at and had in parts", async (host, repository) => {
+    const { bytes, digest } = await pushBlob(host, repository, randomBytes(1000));
+    const url = `/v2/${repository}/blobs/${digest}`;
+    const whole = await ask(host, "GET", url);
+    assert.equal(whole.status, 200);
+    assert.deepEqual(whole.bytes, bytes);
+    assert.equal(whole.headers.get("docker-content-digest"), digest);
+    const head = await ask(host, "HEAD", url);
+    assert.equal(head.headers.get("content-length"), "1000");
+    for (const [range, from, to] of [
+      ["0-0", 0, 1],
+      ["100-199", 100, 200],
+      ["990-", 990, 1000],
+      ["-10", 990, 1000],
+      ["900-5000", 900, 1000],
+    ] as const) {
+      const part = await ask(host, "GET", url, { range: `bytes=${range}` });
+      assert.equal(part.status, 206, range);
+      assert.deepEqual(part.bytes, bytes.subarray(from, to));
+      assert.equal(part.headers.get("content-range"), `bytes ${from}-${to - 1}/1000`);
+    }
+  });
+
+  rule(
+    "a range behind the end is 416",
+    async (host, repository) => {
+      const { digest } = await pushBlob(host, repository, randomBytes(10));
+      assert.equal((await ask(host, "GET", `/v2/${repository}/blobs/${digest}`, { range: "bytes=10-" })).status, 416);
+    },
+    "range past the end",
+  );
+
+  rule("a manifest is had by tag and digest, as it was pushed", async (host, repository) => {
+    const { bytes, digest } = await pushImage(host, repository, "one");
+    for (const word of ["one", digest]) {
+      const got = await ask(host, "GET", `/v2/${repository}/manifests/${word}`, { accept: MEDIA.manifest });
+      assert.equal(got.status, 200);
+      assert.deepEqual(got.bytes, bytes);
+      assert.equal(got.headers.get("content-type"), MEDIA.manifest);
+      assert.equal(got.headers.get("docker-content-digest"), digest);
+      const head = await ask(host, "HEAD", `/v2/${repository}/manifests/${word}`, { accept: MEDIA.manifest });
+      assert.equal(head.headers.get("content-length"), String(bytes.length));
+      assert.equal(head.bytes.length, 0);
+    }
+  });
+
+  // Push
+  rule("a blob is pushed by one POST, or by POST and PUT", async (host, repository) => {
+    const bytes = randomBytes(500);
+    const single = await ask(host, "POST", `/v2/${repository}/blobs/uploads/?digest=${digestOf(bytes)}`, OCTETS, bytes);
+    assert.ok([201, 202].includes(single.status), String(single.status));
+    const other = await pushBlob(host, repository, randomBytes(600));
+    assert.equal((await ask(host, "HEAD", `/v2/${repository}/blobs/${other.digest}`)).status, 200);
+  });
+
+  rule("an empty blob is a blob", async (host, repository) => {
+    const { digest } = await pushBlob(host, repository, Buffer.alloc(0));
+    const got = await ask(host, "GET", `/v2/${repository}/blobs/${digest}`);
+    assert.deepEqual([got.status, got.bytes.length], [200, 0]);
+  });
+
+  rule("a blob is pushed in chunks, and the upload says how far it is", async (host, repository) => {
+    const bytes = randomBytes(300);
+    let at = await begin(host, repository);
+    for (const [from, to] of [
+      [0, 99],
+      [100, 249],
+    ] as const) {
+      const sent = await ask(host, "PATCH", at, { ...OCTETS, "content-range": `${from}-${to}` }, bytes.subarray(from, to + 1));
+      assert.equal(sent.status, 202);
+      assert.equal(sent.headers.get("range"), `0-${to}`);
+      at = locationOf(sent, at);
+    }
+    const state = await ask(host, "GET", at);
+    assert.equal(state.status, 204);
+    assert.equal(state.headers.get("range"), "0-249");
+    const done = await ask(
+      host,
+      "PUT",
+      withDigest(locationOf(state, at), digestOf(bytes)),
+      { ...OCTETS, "content-range": "250-299" },
+      bytes.subarray(250),
+    );
+    assert.equal(done.status, 201);
+    assert.deepEqual((await ask(host, "GET", locationOf(done, at))).bytes, bytes);
+  });
+
+  rule(
+    "a chunk out of order is 416, and the upload goes on from where it was",
+    async (host, repository) => {
+      const bytes = randomBytes(200);
+      let at = await begin(host, repository);
+      assert.equal((await ask(host, "PATCH", at, { ...OCTETS, "content-range": "50-99" }, bytes.subarray(50, 100))).status, 416);
+      const sent = await ask(host, "PATCH", at, { ...OCTETS, "content-range": "0-99" }, bytes.subarray(0, 100));
+      at = locationOf(sent, at);
+      assert.equal((await ask(host, "PATCH", at, { ...OCTETS, "content-range": "0-99" }, bytes.subarray(0, 100))).status, 416);
+      const state = await ask(host, "GET", at);
+      assert.equal(state.headers.get("range"), "0-99");
+      const last = await ask(host, "PATCH", locationOf(state, at), { ...OCTETS, "content-range": "100-199" }, bytes.subarray(100));
+      assert.equal((await ask(host, "PUT", withDigest(locationOf(last, at), digestOf(bytes)))).status, 201);
+    },
+    "416 for a chunk out of order",
+  );
+
+  rule("bytes of another digest are refused and not kept", async (host, repository) => {
+    const wanted = digestOf("something else");
+    const refused = await ask(host, "PUT", withDigest(await begin(host, repository), wanted), OCTETS, randomBytes(50));
+    assert.equal(refused.status, 400);
+    assert.equal(refused.json().errors[0]?.code, "DIGEST_INVALID");
+    assert.equal((await ask(host, "HEAD", `/v2/${repository}/blobs/${wanted}`)).status, 404);
+    const odd = await ask(host, "PUT", withDigest(await begin(host, repository), "sha256:junk"), OCTETS, randomBytes(50));
+    assert.equal(odd.status, 400);
+  });
+
+  rule("an upload can be cancelled; then it is unknown", async (host, repository) => {
+    const at = await begin(host, repository);
+    assert.equal((await ask(host, "DELETE", at)).status, 204);
+    assert.equal((await ask(host, "GET", at)).status, 404);
+  });
+
+  rule("a blob is mounted from another repository, without its bytes", async (host, repository) => {
+    const { digest } = await pushBlob(host, repository, randomBytes(700));
+    const mounted = await ask(host, "POST", `/v2/${repository}/other/blobs/uploads/?mount=${digest}&from=${repository}`);
+    assert.equal(mounted.status, 201);
+    assert.equal((await ask(host, "HEAD", `/v2/${repository}/other/blobs/${digest}`)).status, 200);
+  });
+
+  rule("what cannot be mounted becomes an upload", async (host, repository) => {
+    const bytes = randomBytes(80);
+    for (const query of [`mount=${digestOf(bytes)}&from=${repository}/nowhere`, `mount=${digestOf(bytes)}`]) {
+      const answer = await ask(host, "POST", `/v2/${repository}/blobs/uploads/?${query}`);
+      assert.equal(answer.status, 202, query);
+      assert.ok(locationOf(answer, `/v2/${repository}/blobs/uploads/`));
+    }
+  });
+
+  rule("a manifest needs its blobs, and must be one", async (host, repository) => {
+    const missing = manifestOf({ digest: digestOf("no config"), size: 9 }, []);
+    const refused = await putManifest(host, repository, "x", Buffer.from(JSON.stringify(missing)));
+    assert.ok([400, 404].includes(refused.status));
+    assert.equal(refused.json().errors[0]?.code, "MANIFEST_BLOB_UNKNOWN");
+    assert.equal((await putManifest(host, repository, "x", Buffer.from("junk"))).status, 400);
+    assert.equal((await ask(host, "GET", `/v2/${repository}/manifests/x`)).status, 404);
+  });
+
+  rule("a manifest pushed by digest must have it; a tag moves with every push", async (host, repository) => {
+    const first = await pushImage(host, repository, "moving");
+    const wrong = await putManifest(host, repository, digestOf("other"), first.bytes);
+    assert.equal(wrong.status, 400);
+    const second = await pushImage(host, repository, "moving");
+    const got = await ask(host, "GET", `/v2/${repository}/manifests/moving`, { accept: MEDIA.manifest });
+    assert.equal(got.headers.get("docker-content-digest"), second.digest);
+    assert.equal((await ask(host, "GET", `/v2/${repository}/manifests/${first.digest}`, { accept: MEDIA.manifest })).status, 200);
+  });
+
+  rule("an index is pushed after what it lists", async (host, repository) => {
+    const { digest, bytes } = await pushImage(host, repository, "amd64");
+    const index = {
+      schemaVersion: 2,
+      mediaType: MEDIA.index,
+      manifests: [{ mediaType: MEDIA.manifest, digest, size: bytes.length, platform: { os: "linux", architecture: "amd64" } }],
+    };
+    assert.equal((await putManifest(host, repository, "all", Buffer.from(JSON.stringify(index)), MEDIA.index)).status, 201);
+    const got = await ask(host, "GET", `/v2/${repository}/manifests/all`, { accept: MEDIA.index });
+    assert.equal(got.headers.get("content-type"), MEDIA.index);
+  });
+
+  // Discovery
+  rule(
+    "tags are listed in order",
+    async (host, repository) => {
+      for (const tag of ["b", "a", "c", "10", "9"]) await pushImage(host, repository, tag);
+      const all = (await ask(host, "GET", `/v2/${repository}/tags/list`)).json();
+      assert.deepEqual(all, { name: repository, tags: ["10", "9", "a", "b", "c"] });
+    },
+    "tags in order",
+  );
+
+  rule(
+    "tags come in pages",
+    async (host, repository) => {
+      for (const tag of ["b", "a", "c", "10", "9"]) await pushImage(host, repository, tag);
+      const seen: string[] = [];
+      let next: string | undefined = `/v2/${repository}/tags/list?n=2`;
+      while (next !== undefined) {
+        const page: Answer = await ask(host, "GET", next);
+        assert.ok(page.json().tags.length <= 2);
+        seen.push(...page.json().tags);
+        next = /<([^>]+)>; *rel="?next"?/.exec(page.headers.get("link") ?? "")?.[1];
+      }
+      assert.deepEqual(seen, ["10", "9", "a", "b", "c"]);
+      assert.deepEqual((await ask(host, "GET", `/v2/${repository}/tags/list?n=2&last=9`)).json().tags, ["a", "b"]);
+      assert.deepEqual((await ask(host, "GET", `/v2/${repository}/tags/list?last=b`)).json().tags, ["c"]);
+      assert.deepEqual((await ask(host, "GET", `/v2/${repository}/tags/list?n=0`)).json().tags, []);
+    },
+    "tags in order",
+  );
+
+  rule("the catalogue names repositories", async (host, repository) => {
+    await pushImage(host, repository, "x");
+    assert.ok((await ask(host, "GET", "/v2/_catalog?n=1000")).json().repositories.includes(repository));
+  });
+
+  rule(
+    "referrers are listed by subject, filtered by type, and may come before it",
+    async (host, repository) => {
+      const subject = digestOf(`${repository} is not there yet`);
+      const none = await ask(host, "GET", `/v2/${repository}/referrers/${subject}`);
+      assert.equal(none.status, 200);
+      assert.equal(none.headers.get("content-type"), MEDIA.index);
+      assert.deepEqual(none.json().manifests, []);
+      const config = await pushBlob(host, repository, Buffer.from("{}"));
+      const about = (artifactType: string) => ({
+        ...manifestOf({ ...config, mediaType: MEDIA.empty }, []),
+        artifactType,
+        annotations: { about: artifactType },
+        subject: { mediaType: MEDIA.manifest, digest: subject, size: 123 },
+      });
+      for (const type of ["application/a", "application/b"]) {
+        const bytes = Buffer.from(JSON.stringify(about(type)));
+        const pushed = await putManifest(host, repository, digestOf(bytes), bytes);
+        assert.equal(pushed.status, 201);
+        assert.equal(pushed.headers.get("oci-subject"), subject);
+      }
+      const all = (await ask(host, "GET", `/v2/${repository}/referrers/${subject}`)).json().manifests;
+      assert.deepEqual(all.map((one) => [one.artifactType, one.annotations.about]).sort(), [
+        ["application/a", "application/a"],
+        ["application/b", "application/b"],
+      ]);
+      const some = await ask(host, "GET", `/v2/${repository}/referrers/${subject}?artifactType=application/a`);
+      assert.equal(some.headers.get("oci-filters-applied"), "artifactType");
+      assert.deepEqual(
+        some.json().manifests.map((one) => one.artifactType),
+        ["application/a"],
+      );
+      const gone = some.json().manifests[0]?.digest;
+      assert.equal((await ask(host, "DELETE", `/v2/${repository}/manifests/${gone}`)).status, 202);
+      assert.equal((await ask(host, "GET", `/v2/${repository}/referrers/${subject}`)).json().manifests.length, 1);
+    },
+    "referrers",
+  );
+
+  // Content management
+  rule("a manifest is deleted by digest, with its tags", async (host, repository) => {
+    const { digest } = await pushImage(host, repository, "gone");
+    assert.equal((await ask(host, "DELETE", `/v2/${repository}/manifests/${digest}`)).status, 202);
+    for (const word of ["gone", digest])
+      assert.equal((await ask(host, "GET", `/v2/${repository}/manifests/${word}`, { accept: MEDIA.manifest })).status, 404, word);
+    assert.equal((await ask(host, "DELETE", `/v2/${repository}/manifests/${digest}`)).status, 404);
+  });
+
+  rule(
+    "a tag is deleted alone",
+    async (host, repository) => {
+      const { digest } = await pushImage(host, repository, "one");
+      assert.equal((await ask(host, "DELETE", `/v2/${repository}/manifests/one`)).status, 202);
+      assert.equal((await ask(host, "GET", `/v2/${repository}/manifests/one`)).status, 404);
+      assert.equal((await ask(host, "GET", `/v2/${repository}/manifests/${digest}`, { accept: MEDIA.manifest })).status, 200);
+    },
+    "delete a tag alone",
+  );
+
+  rule("a blob is deleted from one repository only", async (host, repository) => {
+    const { digest } = await pushBlob(host, repository, randomBytes(90));
+    await ask(host, "POST", `/v2/${repository}/other/blobs/uploads/?mount=${digest}&from=${repository}`);
+    assert.equal((await ask(host, "DELETE", `/v2/${repository}/blobs/${digest}`)).status, 202);
+    assert.equal((await ask(host, "GET", `/v2/${repository}/blobs/${digest}`)).status, 404);
+    assert.equal((await ask(host, "DELETE", `/v2/${repository}/blobs/${digest}`)).status, 404);
+    assert.equal((await ask(host, "GET", `/v2/${repository}/other/blobs/${digest}`)).status, 200);
+  });
+
+  rule("names, tags and digests that are none are refused", async (host) => {
+    for (const path of [
+      "/v2/UPPER/tags/list",
+      "/v2/a..b/tags/list",
+      "/v2/-a/tags/list",
+      "/v2/a/manifests/.x",
+      `/v2/a/manifests/${"x".repeat(129)}`,
+      "/v2/a/blobs/sha256:xyz",
+    ]) {
+      const { status } = await ask(host, "GET", path);
+      assert.ok(status >= 400 && status < 500, `${path}: ${status}`);
+    }
+  });
+
+  test(`${registry.name}: ends`, { skip: registry.skip ?? false }, async () => running?.stop());
+}
+
+const OCTETS = { "content-type": "application/octet-stream" };
+
+/** One request; redirects are followed by nobody. A path or a whole URL. */
+export async function ask(
+  host: string,
+  method: string,
+  path: string,
+  headers: Record<string, string> = {},
+  body?: Uint8Array,
+): Promise<Answer> {
+  const url = new URL(path, `http://${host}`);
+  const response = await fetch(url, {
+    method,
+    headers,
+    redirect: "manual",
+    ...(body === undefined ? {} : { body: Buffer.from(body) as never }),
+  });
+  const bytes = Buffer.from(await response.arrayBuffer());
+  return { status: response.status, headers: response.headers, bytes, json: () => JSON.parse(bytes.toString("utf8")) as Told };
+}
+
+function locationOf(answer: Answer, asked: string): string {
+  const location = answer.headers.get("location");
+  assert.ok(location, "a Location");
+  return new URL(location, new URL(asked, "http://127.0.0.1")).href.replace(/^http:\/\/127\.0\.0\.1(?=\/)/, "");
+}
+
+function withDigest(location: string, digest: string): string {
+  return `${location}${location.includes("?") ? "&" : "?"}digest=${digest}`;
+}
+
+async function begin(host: string, repository: string): Promise<string> {
+  const started = await ask(host, "POST", `/v2/${repository}/blobs/uploads/`);
+  assert.equal(started.status, 202);
+  return locationOf(started, `/v2/${repository}/blobs/uploads/`);
+}
+
+/** Pushes a blob by POST and PUT. */
+export async function pushBlob(host: string, repository: string, bytes: Buffer): Promise<{ bytes: Buffer; digest: string; size: number }> {
+  const digest = digestOf(bytes);
+  const done = await ask(host, "PUT", withDigest(await begin(host, repository), digest), OCTETS, bytes);
+  assert.equal(done.status, 201);
+  return { bytes, digest, size: bytes.length };
+}
+
+function manifestOf(config: { digest: string; size: number; mediaType?: string }, layers: readonly { digest: string; size: number }[]) {
+  return {
+    schemaVersion: 2,
+    mediaType: MEDIA.manifest,
+    config: { mediaType: config.mediaType ?? MEDIA.config, digest: config.digest, size: config.size },
+    layers: layers.map(({ digest, size }) => ({ mediaType: MEDIA.layer, digest, size })),
+  };
+}
+
+async function putManifest(host: string, repository: string, word: string, bytes: Buffer, type: string = MEDIA.manifest): Promise<Answer> {
+  return ask(host, "PUT", `/v2/${repository}/manifests/${word}`, { "content-type": type }, bytes);
+}
+
+/** Pushes an image with one layer, different at each call. */
+export async function pushImage(host: string, repository: string, tag: string): Promise<{ bytes: Buffer; digest: string }> {
+  const layer = await pushBlob(host, repository, randomBytes(1000));
+  const config = await pushBlob(
+    host,
+    repository,
+    Buffer.from(JSON.stringify({ architecture: "amd64", os: "linux", rootfs: { type: "layers", diff_ids: [layer.digest] } })),
+  );
+  const bytes = Buffer.from(JSON.stringify(manifestOf(config, [layer])));
+  const pushed = await putManifest(host, repository, tag, bytes);
+  assert.equal(pushed.status, 201, pushed.bytes.toString());
+  return { bytes, digest: digestOf(bytes) };
+}
