@@ -97,9 +97,9 @@ export interface DebFile {
 
 /**
  * The signed suites of one choice of Debian (`bookworm` with its updates and security), opened by `openArchive` (archive.ts).
- * Nothing is fetched before it is needed.
+ * Nothing is fetched before it is needed. Disposing closes the indexes it has open.
  */
-export interface Archive {
+export interface Archive extends Disposable {
   /** Names, versions and relations of the suites' packages; fetched, verified and parsed at first use for an architecture. Sorted by name. */
   packages(architecture: Architecture, names: readonly string[], task: Task): Promise<readonly PackageRecord[]>;
   /**
@@ -134,6 +134,8 @@ export interface ArchiveOptions {
   readonly offline?: boolean;
   /** Accept a Release file beyond its Valid-Until (snapshots, frozen mirrors); warned about. */
   readonly allowExpired?: boolean;
+  /** Seconds: a suite that was asked for less long ago is not asked for again. Default an hour; 0 asks always. */
+  readonly maxAge?: number;
   /** Folder that stands for `/` when the machine's apt configuration is read. Tests. */
   readonly root?: string;
   readonly env?: NodeJS.ProcessEnv;

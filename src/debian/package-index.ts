@@ -75,7 +75,7 @@ export function openPackages(read: ReadAt, suite: string): PackageIndex | undefi
   const markedAt = providers + 4 * virtuals;
   const recordAt = markedAt + 4 * marks;
   const base = MARK.length + 8 + length;
-  let window = { from: 0, bytes: Buffer.alloc(0) };
+  let window: { readonly from: number; readonly bytes: Buffer } = { from: 0, bytes: Buffer.alloc(0) };
   const record = (number: number): PackageRecord => {
     const from = head.readUInt32LE(recordAt + 4 * number);
     const to = head.readUInt32LE(recordAt + 4 * number + 4);
@@ -123,7 +123,7 @@ function nameList(names: readonly string[]): Buffer[] {
 function nameTable(head: Buffer, from: number, count: number) {
   const text = from + 4 * (count + 1);
   const nameAt = (number: number) =>
-    head.latin1Slice(text + head.readUInt32LE(from + 4 * number), text + head.readUInt32LE(from + 4 * number + 4));
+    head.toString("latin1", text + head.readUInt32LE(from + 4 * number), text + head.readUInt32LE(from + 4 * number + 4));
   return {
     end: text + head.readUInt32LE(from + 4 * count),
     /** Numbers of all entries with this name. */
