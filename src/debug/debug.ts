@@ -1,8 +1,10 @@
-import { readdirSync, readlinkSync } from "node:fs";
+import { mkdirSync, readdirSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
 import type { Image } from "../image/layer.ts";
 import { quietly } from "../kit/atomic.ts";
 import { Failure } from "../kit/error.ts";
 import { openRoot, ownLowers } from "../rootfs/open.ts";
+import { removeTree } from "../rootfs/remove.ts";
 import { allCapabilities, capabilityMask, DEFAULT_CAPABILITIES } from "../sandbox/capability.ts";
 import { environmentOf } from "../sandbox/environment.ts";
 import { type Machine, runSandbox } from "../sandbox/run.ts";
@@ -76,21 +78,31 @@ export async function debugImage(
   task: Task,
   machine: Machine = {},
 ): Promise<SandboxExit> {
-  const shelf = openShelf(store, task);
-  const lowers = await lowersOf(store, image, shelf, task);
-  if (lowers.directories.length === 0)
-    return inToolbox(store, request, { mounts: [{ type: "tmpfs", target: TARGET, mode: 0o755 }], network: "none" }, io, task, machine);
-  await using root = openRoot(lowers, await store.temporary(), []);
-  const mount: SandboxMount = {
-    type: "layers",
-    target: TARGET,
-    lowers: root.lowers,
-    upper: root.upper,
-    work: root.work,
-    path: "/",
-    kind: "directory",
-  };
-  return await inToolbox(store, request, { mounts: [mount], network: "none" }, io, task, machine);
+  const { directories } = await lowersOf(store, image, openShelf(store, task), task);
+  return debugFiles(store, directories, request, io, task, machine);
+}
+
+/** The same for directories that overlay one another, lowest first: those of a container that does not run. */
+export async function debugFiles(
+  store: ContentStore,
+  lowers: readonly string[],
+  request: DebugRequest,
+  io: SandboxIo,
+  task: Task,
+  machine: Machine = {},
+): Promise<SandboxExit> {
+  const folder = await store.temporary();
+  try {
+    const [upper, work] = [join(folder, "upper"), join(folder, "work")];
+    for (const one of [folder, upper, work]) mkdirSync(one, { mode: 0o755 });
+    const mount: SandboxMount =
+      lowers.length === 0
+        ? { type: "tmpfs", target: TARGET, mode: 0o755 }
+        : { type: "layers", target: TARGET, lowers, upper, work, path: "/", kind: "directory" };
+    return await inToolbox(store, request, { mounts: [mount], network: "none" }, io, task, machine);
+  } finally {
+    removeTree(folder);
+  }
 }
 
 async function lowersOf(store: ContentStore, image: Image, shelf: Shelf, task: Task) {
