@@ -12,7 +12,6 @@ import type { ContentStore } from "../../store/face.ts";
 import { createTask, type Task } from "../../task/task.ts";
 import { noSuchImage, readCatalog } from "../catalog.ts";
 import type { Invocation } from "../command.ts";
-import { rawTerminal } from "../raw.ts";
 
 /** `nought debug`: tools beside a container, a process or an image that has none. Its exit code is that of the tool. */
 export async function run(call: Invocation): Promise<number> {
@@ -27,7 +26,6 @@ export async function run(call: Invocation): Promise<number> {
   const request = requestOf(call, toolbox, words);
   const interactive = flags.bool("interactive") || request.terminal;
   if (request.terminal && interactive && !isatty(0)) throw new Failure("USAGE", "the input device is not a TTY", { exit: 1 });
-  using _raw = request.terminal ? rawTerminal() : undefined;
   const io = { direct: true, ...(interactive ? { stdin: "inherit" as const } : {}) };
   const exit =
     "pid" in found
