@@ -38,7 +38,7 @@ export interface Command {
   /** Exit code of wrong usage where it is not 2 (`run`: 125). */
   readonly usageExit?: number;
   /** What a shell offers for the words. */
-  readonly completes?: "images" | "files" | "folders" | "shells";
+  readonly completes?: "images" | "containers" | "files" | "folders" | "shells";
   /** Brings in the command's code. Its exit code is the number returned, 0 without. */
   readonly load: () => Promise<{ run(call: Invocation): Promise<number | void> }>;
 }

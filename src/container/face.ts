@@ -22,10 +22,24 @@ export interface Container {
 
 const ID = /^[0-9a-f]{64}$/;
 
-/** All containers of the store in folder `store`, the newest first. What cannot be read is left out. */
+/**
+ * All containers of the store in folder `store`, the newest first. What cannot be read is left out, and so is what was made with `--rm` and
+ * has ended: nothing but its files is left, and the next command that starts something removes them.
+ */
 export function listContainers(store: string): readonly Container[] {
+  return allContainers(store).filter((one) => !isOver(one));
+}
+
+/** The same with those that only wait to be removed. */
+export function allContainers(store: string): readonly Container[] {
   const found = namesIn(containersFolder(store)).flatMap((name) => (ID.test(name) ? (readContainer(store, name) ?? []) : []));
   return found.sort((a, b) => (a.record.created < b.record.created ? 1 : -1));
+}
+
+/** Whether a container with `--rm` has ended and nobody is left who would remove it. */
+export function isOver({ record, state }: Container): boolean {
+  const { started } = state;
+  return record.options.autoRemove && state.status === "exited" && started !== undefined && livenessOf(started.watcher) === "dead";
 }
 
 /** The container with this whole id, if it is there. */

@@ -22,8 +22,10 @@ export interface Places {
   readonly config: string;
   /** The process that runs, or ran last (process.ts). */
   readonly started: string;
-  /** How it ended (process.ts). */
+  /** How it ended: the exit code in decimal, written when all of it is gone (sandbox/detached.ts). */
   readonly exit: string;
+  /** Why it could not be started. */
+  readonly failure: string;
   /** Output as frames (sandbox/frames.ts), and what came before it. */
   readonly log: string;
   readonly oldLog: string;
@@ -33,6 +35,8 @@ export interface Places {
   readonly work: string;
   readonly stubs: string;
   readonly volumes: string;
+  /** The image's users and groups (accounts.ts). */
+  readonly accounts: string;
   /** While it is being made: names of the unpacked layers that it is going to use. */
   readonly claim: string;
 }
@@ -43,14 +47,16 @@ export function placesIn(dir: string): Places {
     dir,
     config: join(dir, "config.json"),
     started: join(dir, "started.json"),
-    exit: join(dir, "exit.json"),
+    exit: join(dir, "exit"),
+    failure: join(dir, "failure.json"),
     log: join(dir, "log"),
-    oldLog: join(dir, "log.1"),
+    oldLog: join(dir, "log.old"),
     root: join(dir, "root"),
     upper: join(dir, "root", "upper"),
     work: join(dir, "root", "work"),
     stubs: join(dir, "root", "stubs"),
     volumes: join(dir, "volumes"),
+    accounts: join(dir, "accounts.json"),
     claim: join(dir, "claim.json"),
   };
 }

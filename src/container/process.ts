@@ -1,4 +1,7 @@
-import { identityOf, livenessOf, type ProcessIdentity } from "../kit/liveness.ts";
+import { rmSync } from "node:fs";
+import { livenessOf, type ProcessIdentity } from "../kit/liveness.ts";
+import { readExit } from "../sandbox/detached.ts";
+import type { PublishedPort } from "../sandbox/network-program.ts";
 import { readDocument, writeDocument } from "./documents.ts";
 import type { Places } from "./places.ts";
 
@@ -10,10 +13,8 @@ export interface Started {
   readonly process?: ProcessIdentity;
   /** Who watches it and writes down how it ended: nought itself in the foreground, else the helper. */
   readonly watcher: ProcessIdentity;
-  /** The process that keeps the container's network, if there is one. */
-  readonly network?: ProcessIdentity;
   /** Ports as they were published, none of them 0. */
-  readonly ports?: readonly { readonly port: number; readonly protocol: "tcp" | "udp"; readonly host: string; readonly hostPort: number }[];
+  readonly ports: readonly PublishedPort[];
 }
 
 /** How a container's process ended. */
@@ -25,7 +26,7 @@ export interface Ended {
   readonly error?: string;
 }
 
-/** In docker's words. `created` was never started; `dead` was made by a nought that ended before it could write down how. */
+/** In docker's words. */
 export interface ContainerState {
   readonly status: "created" | "running" | "exited";
   /** Process 1 of a running container as the host sees it. */
@@ -40,32 +41,44 @@ export interface ContainerState {
  */
 export function readState(places: Places): ContainerState {
   const started = readDocument(places.started) as Started | undefined;
-  if (started === undefined) {
-    const ended = readDocument(places.exit) as Ended | undefined;
-    return ended ? { status: "created", ended } : { status: "created" };
-  }
+  if (started === undefined) return { status: "created" };
   const alive = started.process !== undefined && livenessOf(started.process) !== "dead";
   if (alive && started.process) return { status: "running", pid: started.process.pid, started };
-  const ended = readDocument(places.exit) as Ended | undefined;
-  // It is starting, or its end is about to be written down.
-  if (ended === undefined && livenessOf(started.watcher) !== "dead" && started.process === undefined) return { status: "created", started };
+  const ended = readEnded(places);
+  if (ended === undefined && livenessOf(started.watcher) !== "dead") {
+    // It is being started, or its end is about to be written down.
+    return started.process === undefined ? { status: "created", started } : { status: "exited", started };
+  }
   // A watcher that was killed takes the container with it, and nobody is left to say so.
   return { status: "exited", started, ended: ended ?? { at: started.at, code: 137 } };
 }
 
-/** Whether it runs, and as which process. Undefined once it has ended. */
-export function runningProcess(places: Places): ProcessIdentity | undefined {
-  const started = readDocument(places.started) as Started | undefined;
-  return started?.process && livenessOf(started.process) !== "dead" ? started.process : undefined;
+function readEnded(places: Places): Ended | undefined {
+  const exit = readExit(places.dir);
+  if (exit === undefined) return undefined;
+  const failure = readDocument(places.failure);
+  return { at: exit.at.getTime(), code: exit.code, ...(typeof failure === "string" ? { error: failure } : {}) };
+}
+
+/** Writes down that it is about to start: whatever is known of an earlier time is gone. */
+export function noteStarting(places: Places, started: Omit<Started, "process">): void {
+  for (const one of [places.exit, places.failure]) rmSync(one, { force: true });
+  writeDocument(places.started, started);
 }
 
 /** Writes down which process it is. */
-export function noteStarted(places: Places, started: Omit<Started, "process"> & { readonly pid?: number }): void {
-  const { pid, ...rest } = started;
-  const process = pid === undefined ? undefined : identityOf(pid);
-  writeDocument(places.started, { ...rest, ...(process ? { process } : {}) });
+export function noteStarted(places: Places, started: Omit<Started, "process">, process: ProcessIdentity | undefined): void {
+  writeDocument(places.started, { ...started, ...(process ? { process } : {}) });
 }
 
-export function noteEnded(places: Places, ended: Ended): void {
-  writeDocument(places.exit, ended);
+/** Writes down how it ended, as the helper does for detached containers. */
+export function noteEnded(places: Places, code: number, error?: string): void {
+  if (error !== undefined) writeDocument(places.failure, error);
+  writeDocument(places.exit, code);
+}
+
+/** Process 1 of a running container; undefined where it has ended or was never started. */
+export function runningProcess(places: Places): ProcessIdentity | undefined {
+  const started = readDocument(places.started) as Started | undefined;
+  return started?.process && livenessOf(started.process) !== "dead" ? started.process : undefined;
 }

@@ -38,6 +38,8 @@ export interface RunOptions {
   readonly autoRemove: boolean;
   readonly init: boolean;
   readonly privileged: boolean;
+  /** No paths of /proc and /sys hidden: privileged, or `systempaths=unconfined`. */
+  readonly unmasked: boolean;
   readonly readonlyRoot: boolean;
   /** `CAP_CHOWN`…, complete. */
   readonly capabilities: readonly string[];

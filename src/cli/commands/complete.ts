@@ -12,13 +12,29 @@ export async function run(call: Invocation): Promise<void> {
     call.out(answer.candidates.map(({ word, description }) => `${word}\t${description}\n`).join(""));
     return;
   }
-  if (answer.ask !== "images") {
+  if (answer.ask !== "images" && answer.ask !== "containers") {
     call.out(`:${answer.ask}\n`);
     return;
   }
   const typed = call.args.at(-1) ?? "";
-  const names = (await imageNames(call)).filter((name) => name.startsWith(typed));
-  call.out(names.map((name) => `${printable(name)}\timage\n`).join(""));
+  const names = answer.ask === "images" ? await imageNames(call) : await containerNames(call);
+  const kind = answer.ask === "images" ? "image" : "container";
+  call.out(
+    names
+      .filter((name) => name.startsWith(typed))
+      .map((name) => `${printable(name)}\t${kind}\n`)
+      .join(""),
+  );
+}
+
+async function containerNames(call: Invocation): Promise<readonly string[]> {
+  try {
+    const { listContainers } = await import("../../container/face.ts");
+    return listContainers(call.storeDir).map((one) => one.record.name);
+  } catch (error) {
+    if (error instanceof Failure) return [];
+    throw error;
+  }
 }
 
 /** Names as people write them, with and without the tag `latest`. */

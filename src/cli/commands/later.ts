@@ -7,7 +7,6 @@ import { isScratch } from "../scratch.ts";
 export async function run(call: Invocation): Promise<number> {
   const verb = call.path.split(" ").at(-1) as string;
   const text = call.args[0] as string;
-  const exit = verb === "run" ? 125 : 1;
   const reserved = isScratch(text);
   if (reserved && verb === "scan")
     throw new Failure("NOT_FOUND", "no such manifest: docker.io/library/scratch:latest: MANIFEST_UNKNOWN: manifest unknown", {
@@ -15,18 +14,16 @@ export async function run(call: Invocation): Promise<number> {
     });
   if (reserved)
     throw new Failure("RESERVED", SCRATCH_RESERVED, {
-      exit,
-      hint: "There is nothing to fetch or start: `FROM scratch` is where an image begins.",
+      exit: 1,
+      hint: "There is nothing to fetch: `FROM scratch` is where an image begins.",
     });
   const name = familiarName(withDefaultTag(parseReference(text)));
   const instead =
     verb === "pull"
       ? `Fetch it with another tool and hand it over: skopeo copy docker://${name} docker-archive:image.tar && nought load -i image.tar`
-      : verb === "run"
-        ? `Start it with another tool: nought save ${name} | podman load && podman run ${name}`
-        : "";
+      : "";
   throw new Failure("UNSUPPORTED", `nought ${verb} ${name}: ${verb} comes with a later version of nought`, {
-    exit,
+    exit: 1,
     ...(instead ? { hint: instead } : {}),
   });
 }

@@ -11,7 +11,7 @@ export interface Candidate {
 }
 
 /** What fits the last of the words: candidates, or what the shell or the store must be asked for. */
-export type Answer = { readonly candidates: readonly Candidate[] } | { readonly ask: "files" | "folders" | "images" };
+export type Answer = { readonly candidates: readonly Candidate[] } | { readonly ask: "files" | "folders" | "images" | "containers" };
 
 /** Values that some flags take. */
 const VALUES: Readonly<Record<string, readonly string[]>> = {

@@ -1,11 +1,20 @@
 import type { Command } from "../command.ts";
 import { BUILD_COMMANDS } from "./build.ts";
+import { CONTAINER_COMMANDS } from "./container.ts";
 import { IMAGE_COMMANDS } from "./image.ts";
+import { INSIDE_COMMANDS } from "./inside.ts";
 import { OTHER_COMMANDS } from "./other.ts";
 import { SERVE_COMMANDS } from "./serve.ts";
 
 /** Every command there is. */
-export const COMMANDS: readonly Command[] = [...BUILD_COMMANDS, ...IMAGE_COMMANDS, ...OTHER_COMMANDS, ...SERVE_COMMANDS];
+export const COMMANDS: readonly Command[] = [
+  ...BUILD_COMMANDS,
+  ...CONTAINER_COMMANDS,
+  ...IMAGE_COMMANDS,
+  ...INSIDE_COMMANDS,
+  ...OTHER_COMMANDS,
+  ...SERVE_COMMANDS,
+];
 
 /** Words that only group commands, and what they say of themselves. */
 export const GROUPS: Readonly<Record<string, string>> = {

@@ -1,0 +1,36 @@
+import { startContainer } from "../../container/detached.ts";
+import { findContainer } from "../../container/face.ts";
+import { findMachine } from "../../container/machine.ts";
+import { removeContainer, sweepContainers } from "../../container/remove.ts";
+import { Failure } from "../../kit/error.ts";
+import { enterUserNamespace } from "../../sandbox/userns.ts";
+import { createTask } from "../../task/task.ts";
+import type { Invocation } from "../command.ts";
+import { forEachWord } from "../container/each.ts";
+import { runAttached } from "../container/foreground.ts";
+import { tellNotes } from "../container/notes.ts";
+
+/** `nought start`: starts what was made or has ended; in the background, or with `-a` here. */
+export async function run(call: Invocation): Promise<number> {
+  enterUserNamespace();
+  const { flags, storeDir } = call;
+  const task = createTask(tellNotes(call), call.signal);
+  await sweepContainers(storeDir);
+  if (flags.bool("attach") || flags.bool("interactive")) {
+    if (call.args.length > 1) throw new Failure("USAGE", "you cannot start and attach multiple containers at once", { exit: 1 });
+    const container = findContainer(storeDir, call.args[0] as string);
+    if (container.state.status === "running")
+      throw new Failure("CONFLICT", `container ${container.record.id} runs already`, { hint: "See what it says with `nought attach`." });
+    const exit = await runAttached(call, container, flags.bool("interactive"), task);
+    if (container.record.options.autoRemove) await removeContainer(storeDir, container);
+    return exit.code;
+  }
+  return forEachWord(call, async (word) => {
+    const container = findContainer(storeDir, word);
+    if (container.state.status !== "running") {
+      const machine = findMachine(container.record.options.runtime, (warning) => call.err(`WARNING: ${warning}\n`));
+      await startContainer(storeDir, container, task, machine);
+    }
+    call.out(`${word}\n`);
+  });
+}

@@ -1,0 +1,48 @@
+import type { Image } from "../../image/layer.ts";
+import { openImage } from "../../image/open.ts";
+import { Failure } from "../../kit/error.ts";
+import { printable } from "../../kit/printable.ts";
+import type { Descriptor } from "../../oci/descriptor.ts";
+import { formatPlatform, hostPlatform, matchesPlatform, parsePlatform } from "../../oci/platform.ts";
+import { familiarName, SCRATCH_RESERVED, withDefaultTag } from "../../oci/reference.ts";
+import type { Task } from "../../task/task.ts";
+import { readCatalog, readName } from "../catalog.ts";
+import type { Invocation } from "../command.ts";
+import { isScratch } from "../scratch.ts";
+
+/**
+ * The image to run, by name or by the beginning of its ID. What is not there is told in docker's words. Throws RESERVED for `scratch`,
+ * NOT_FOUND, DIGEST, and warns where the image is for another platform than this machine's.
+ */
+export async function findImage(call: Invocation, text: string, task: Task): Promise<Image> {
+  const store = await call.store();
+  const asked = call.flags.string("platform");
+  const wanted = asked === undefined || asked === "" ? hostPlatform() : parsePlatform(asked);
+  if (isScratch(text))
+    throw new Failure("RESERVED", SCRATCH_RESERVED, {
+      exit: 125,
+      hint: "There is nothing to start: `FROM scratch` is where an image begins.",
+    });
+  const name = readName(text);
+  const root = (name && (await store.resolve(withDefaultTag(name), task))) ?? (await byId(call, text));
+  if (root === undefined) {
+    const shown = name ? familiarName(withDefaultTag(name)) : printable(text);
+    call.err(`Unable to find image '${shown}' locally\n`);
+    throw new Failure("NOT_FOUND", `No such image: ${shown}`, {
+      exit: 125,
+      hint: "`nought images` shows what there is; bring an image with `nought load`, `nought import` or `nought build`.",
+    });
+  }
+  const image = await openImage(store, root, wanted);
+  const { os, architecture, variant } = image.config;
+  const has = { os, architecture, ...(variant === undefined ? {} : { variant }) };
+  if (!matchesPlatform(wanted, has))
+    call.err(
+      `WARNING: The requested image's platform (${formatPlatform(has)}) does not match the detected host platform (${formatPlatform(wanted)})\n`,
+    );
+  return image;
+}
+
+async function byId(call: Invocation, text: string): Promise<Descriptor | undefined> {
+  return (await readCatalog(await call.store())).find(text)?.image.root;
+}
