@@ -65,11 +65,11 @@ export async function prepareLowers(
     const directory = join(folder, hexOf(alone ? diffId : chain));
     if (lookAt(directory) === undefined) {
       task.emit({ type: "status", id: diffId, text: `unpacking layer ${diffId}` });
-      await unpackInto(directory, alone ? draft : settle(draft, below, tree), files, how, task);
+      await unpackInto(directory, alone ? draft : settle(below, tree), files, how, task);
     }
-    // An overlay does not look at the mark of a layer's root.
+    // An overlay does not look at the mark of a layer's root. A settled layer hides one by one what is in the root below.
     const [root] = draft;
-    if (root?.path === ROOT && root.kind === "dir" && root.opaque) directories = [];
+    if (alone && root?.path === ROOT && root.kind === "dir" && root.opaque) directories = [];
     // The same layer twice: the upper one says all that the lower one does, and an overlay takes each directory once.
     directories = [...directories.filter((one) => one !== directory), directory];
     known.set(chain, { directories, tree });

@@ -77,7 +77,7 @@ class Unpacker {
   readonly #own = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
   readonly #umask = process.umask();
   #bytes = 0;
-  #skippedDevices = 0;
+  readonly #skipped = new Set<string>();
   #lostAttributes = 0;
 
   constructor(files: LayerFiles, into: string, how: UnpackHow, task: Task) {
@@ -102,14 +102,16 @@ class Unpacker {
           if (!isOwnBook(name)) this.#attributes.push({ call: "setxattr", path: this.#at(entry.path), name, value });
     }
     // All names of a file exist before its directory may be closed to its owner, and before that directory's time is set.
-    for (const link of this.#links) linkSync(fsName(this.#at(link.target)), fsName(this.#at(link.path)));
     this.#makeNodes();
+    for (const link of this.#links)
+      if (this.#skipped.has(link.target)) this.#skipped.add(link.path);
+      else linkSync(fsName(this.#at(link.target)), fsName(this.#at(link.path)));
     this.#setAttributes(draft);
     for (const entry of this.#dirs.reverse()) this.#finish(entry);
     return {
       entries: draft.length,
       bytes: this.#bytes,
-      skippedDevices: this.#skippedDevices,
+      skippedDevices: this.#skipped.size,
       lostAttributes: this.#lostAttributes,
     };
   }
@@ -154,7 +156,7 @@ class Unpacker {
       default: {
         const { major, minor } = entry;
         // Such a device would be taken for a whiteout; no program can use it.
-        if (entry.kind === "char" && major === 0 && minor === 0) this.#skippedDevices++;
+        if (entry.kind === "char" && major === 0 && minor === 0) this.#skipped.add(entry.path);
         else {
           const mode = (entry.kind === "char" ? S_IFCHR : S_IFBLK) | 0o600;
           this.#nodes.push({ entry, change: { call: "mknod", path, mode, major, minor } });
@@ -238,7 +240,7 @@ class Unpacker {
     for (const [at, { entry }] of this.#nodes.entries()) {
       const result = results[at] as number;
       if (result === EPERM && (entry.kind === "char" || entry.kind === "block")) {
-        this.#skippedDevices++;
+        this.#skipped.add(entry.path);
         continue;
       }
       if (result < 0) throw new Failure("STORAGE", `could not make ${entry.kind} ${printable(this.#at(entry.path))}: error ${-result}`);

@@ -94,7 +94,7 @@ export function picture(root: string, how: PictureHow): string[] {
     const text = (kind: string) => facts(how, kind, stats, Math.floor(stats.mtimeMs / 1000), xattrs[at]);
     const mode = (stats.mode & 0o7777).toString(8);
     if (stats.isDirectory()) return `${path} dir ${mode} ${text("dir")}`;
-    if (stats.isSymbolicLink()) return `${path} link ${text("symlink")} ${readlinkSync(fsName(file))}`;
+    if (stats.isSymbolicLink()) return `${path} link ${text("symlink")} ${decodeName(readlinkSync(fsName(file), { encoding: "buffer" }))}`;
     if (stats.isFile()) return `${path} file ${mode} ${text("file")} ${readFileSync(fsName(file), "latin1")}`;
     return stats.isFIFO() ? `${path} fifo ${mode} ${text("fifo")}` : `${path} device ${stats.rdev} ${mode} ${text("device")}`;
   });
@@ -108,7 +108,8 @@ export function treePicture(tree: Tree, how: PictureHow, read: (file: FileEntry)
     const mode = entry.mode.toString(8);
     if (entry.kind === "symlink") return `${entry.path} link ${text} ${entry.target}`;
     if (entry.kind === "file") return `${entry.path} file ${mode} ${text} ${read(entry).toString("latin1")}`;
-    if (entry.kind === "char" || entry.kind === "block") return `${entry.path} device ${entry.major * 256 + entry.minor} ${mode} ${text}`;
+    if (entry.kind === "char" || entry.kind === "block")
+      return `${entry.path} device ${(entry.minor & 0xff) + entry.major * 256 + (entry.minor >> 8) * 2 ** 20} ${mode} ${text}`;
     return `${entry.path} ${entry.kind} ${mode} ${text}`;
   };
   return [...tree.walk()].map(line).sort();
