@@ -9,29 +9,34 @@ import { prettyJson } from "../render/json.ts";
 import { compileTemplate } from "../template/execute.ts";
 import { goJson } from "../template/value.ts";
 
-/** `nought inspect` and `nought image inspect`: what is found is shown, what is not found makes the exit code 1. */
+/**
+ * `nought inspect`, `nought image inspect` and `nought container inspect`: what is found is shown, containers before images; what is not
+ * found makes the exit code 1.
+ */
 export async function run(call: Invocation): Promise<number> {
   const { flags } = call;
-  const ofImages = call.path !== "inspect";
-  const type = ofImages ? "image" : flags.string("type");
-  if (type !== undefined && type !== "" && type !== "image")
+  const [group] = call.path.split(" ");
+  const ofImages = group === "image";
+  const type = group === "inspect" ? flags.string("type") : group;
+  if (type !== undefined && type !== "" && type !== "image" && type !== "container")
     throw new Failure("NOT_FOUND", `No such ${printable(type)}: ${printable(call.args[0] ?? "")}`);
   const format = flags.string("format");
   const template = format && format !== "json" ? compileTemplate(format, {}, 64) : undefined;
   const platform = ofImages ? flags.string("platform") : undefined;
+  const containers = type === "image" ? undefined : await import("../container/inspect-found.ts");
   const store = await call.store();
   const catalog = await readCatalog(store);
   const sizes = new LayerSizes(store);
   const shown: unknown[] = [];
   const missing: string[] = [];
   for (const text of call.args) {
-    const found = catalog.find(text)?.image;
-    if (!found) {
-      missing.push(type === "image" ? noSuchImage(text).message : `No such object: ${printable(text)}`);
+    const container = containers?.inspectFound(call, text, catalog);
+    const found = container || type === "container" ? undefined : catalog.find(text)?.image;
+    if (!found && !container) {
+      missing.push(type === "image" ? noSuchImage(text).message : `No such ${type || "object"}: ${printable(text)}`);
       continue;
     }
-    const image: StoredImage = platform === undefined ? found : { ...found, ...readImage(store, found.root, parsePlatform(platform)) };
-    const { row, json } = inspectImage(image, await sizes.imageSize(image));
+    const { row, json } = container ?? (await inspected(found as StoredImage));
     if (template) call.out(`${template.execute(row).split("\n").map(printableLine).join("\n")}\n`);
     else if (format === "json") call.out(`${goJson(row)}\n`);
     else shown.push(json);
@@ -40,4 +45,9 @@ export async function run(call: Invocation): Promise<number> {
   if (!format) call.out(`${prettyJson(shown)}\n`);
   for (const message of missing) call.err(`Error: ${message}\n`);
   return missing.length > 0 ? 1 : 0;
+
+  async function inspected(found: StoredImage) {
+    const image = platform === undefined ? found : { ...found, ...readImage(store, found.root, parsePlatform(platform)) };
+    return inspectImage(image, await sizes.imageSize(image));
+  }
 }

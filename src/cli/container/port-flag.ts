@@ -34,18 +34,18 @@ function combine(
     throw wrong(`invalid IP address: ${printable(host)}`);
   const inside = readRange(ports);
   if (!inside) throw wrong(`invalid containerPort: ${printable(ports)}`);
-  const outside = hostPorts === undefined || hostPorts === "" ? undefined : readRange(hostPorts);
+  const outside = hostPorts === undefined || hostPorts === "" ? undefined : readRange(hostPorts, 0);
   if (hostPorts && !outside) throw wrong(`invalid hostPort: ${printable(hostPorts)}`);
   if (outside && outside.length !== inside.length)
     throw wrong(`invalid ranges specified for container and host Ports: ${ports} and ${hostPorts}`);
   return inside.map((port, at) => ({ port, protocol, hostPort: outside?.[at] ?? 0, ...(host ? { host } : {}) }));
 }
 
-/** `80` or `8000-8010`, each from 1 to 65535. */
-function readRange(text: string): readonly number[] | undefined {
+/** `80` or `8000-8010`, each from 1 to 65535; 0 is any port of the host that is free. */
+function readRange(text: string, least = 1): readonly number[] | undefined {
   const [, first, last = first] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text) ?? [];
   const [from, to] = [Number(first), Number(last)];
-  if (first === undefined || from < 1 || to > 65535 || to < from) return undefined;
+  if (first === undefined || from < least || to > 65535 || to < from) return undefined;
   return Array.from({ length: to - from + 1 }, (_, at) => from + at);
 }
 

@@ -1,7 +1,7 @@
 import type { Command } from "../command.ts";
 import type { Flag } from "../flags.ts";
 import { CREATE_FLAGS, SILENT_FLAGS } from "./create-flags.ts";
-import { FORCE, TABLE_FORMAT } from "./format.ts";
+import { FORCE, OBJECT_FORMAT, TABLE_FORMAT } from "./format.ts";
 
 const DETACH_KEYS: Flag = { name: "detach-keys", type: "string", description: "Override the key sequence for detaching a container" };
 const SIG_PROXY: Flag = { name: "sig-proxy", type: "bool", default: "true", description: "Proxy received signals to the process" };
@@ -95,6 +95,16 @@ export const CONTAINER_COMMANDS: readonly Command[] = [
     stopAtFirst: true,
     completes: "containers",
     load: () => import("../commands/exec.ts"),
+  },
+  {
+    paths: ["container inspect"],
+    usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+    description: "Show everything about one or more containers as JSON",
+    section: "Commands",
+    flags: [OBJECT_FORMAT, { name: "size", short: "s", type: "bool", description: "Display total file sizes" }],
+    positional: { min: 1 },
+    completes: "containers",
+    load: () => import("../commands/inspect.ts"),
   },
   {
     paths: ["container logs", "logs"],

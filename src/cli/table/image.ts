@@ -57,12 +57,13 @@ export const IMAGE_COMMANDS: readonly Command[] = [
   {
     paths: ["inspect"],
     usage: "[OPTIONS] NAME|ID [NAME|ID...]",
-    description: "Show everything about one or more images as JSON",
+    description: "Show everything about one or more containers or images as JSON",
+    more: "A name is looked for among containers first. A HEALTHCHECK is shown and not carried out.",
     section: "Commands",
     flags: [
       OBJECT_FORMAT,
-      { name: "size", short: "s", type: "bool", hidden: true, description: "Accepted for docker's sake; images always show their size" },
-      { name: "type", type: "string", description: 'Kind of object to look for ("image" is the only kind)' },
+      { name: "size", short: "s", type: "bool", description: "Display total file sizes of containers; images always show their size" },
+      { name: "type", type: "string", description: 'Kind of object to look for: "container" or "image"' },
     ],
     positional: { min: 1 },
     completes: "images",
