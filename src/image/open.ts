@@ -16,7 +16,7 @@ export async function openImage(from: BytesReader, root: Descriptor, platform: P
   for (let depth = 0; isIndexType(descriptor.mediaType); depth++) {
     if (depth > LIMITS.indexDepth) throw new Failure("LIMIT", `${root.digest}: indexes are nested deeper than ${LIMITS.indexDepth}`);
     const index = parseIndex(await whole(from, descriptor, LIMITS.manifestBytes), descriptor.digest, descriptor.mediaType);
-    descriptor = choose(index.manifests, platform, root);
+    descriptor = chooseManifest(index.manifests, platform, root);
   }
   const manifest = parseManifest(await whole(from, descriptor, LIMITS.manifestBytes), descriptor.digest, descriptor.mediaType);
   if (manifest.layers.length > LIMITS.layers) throw new Failure("LIMIT", `${descriptor.digest} has more than ${LIMITS.layers} layers`);
@@ -42,7 +42,8 @@ export async function openImage(from: BytesReader, root: Descriptor, platform: P
   };
 }
 
-function choose(manifests: readonly Descriptor[], platform: Platform, root: Descriptor): Descriptor {
+/** The entry of an index that fits a platform; attestations are none. Throws NOT_FOUND with what there is. */
+export function chooseManifest(manifests: readonly Descriptor[], platform: Platform, root: Pick<Descriptor, "digest">): Descriptor {
   const real = manifests.filter((one) => one.platform?.os !== "unknown" && one.annotations?.["vnd.docker.reference.type"] === undefined);
   const exact = real.find((one) => one.platform && matchesPlatform(platform, one.platform));
   const found = exact ?? (real.length === 1 && real[0]?.platform === undefined ? real[0] : undefined);

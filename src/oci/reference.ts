@@ -15,6 +15,9 @@ const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 const HOST =
   /^(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?$/;
 export const DEFAULT_REGISTRY = "docker.io";
+/** What `docker.io` means: the host that is spoken to, and the key under which docker keeps its credentials. */
+export const DEFAULT_REGISTRY_HOST = "registry-1.docker.io";
+export const DEFAULT_REGISTRY_KEY = "https://index.docker.io/v1/";
 
 /** The words docker has for the one name that is no image. */
 export const SCRATCH_RESERVED = "'scratch' is a reserved name";

@@ -3,7 +3,7 @@ import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { BytesReader, BytesWriter, Rereadable } from "../oci/place.ts";
 import type { Task } from "../task/task.ts";
-import { isForeign, readDocuments } from "./documents.ts";
+import { type ChooseChildren, isForeign, readDocuments } from "./documents.ts";
 
 /** Blobs on their way at once. */
 const LANES = 3;
@@ -19,10 +19,17 @@ export interface Copied {
 /**
  * Copies an image, or an index with all it lists, from one place to another: layers and configs first, then the manifests,
  * then the indexes, so that a place never holds a document whose parts are missing. What is there is skipped, everything else
- * verified on the way. Names are the caller's business (`publish`). Throws what reading, verifying and writing throw.
+ * verified on the way. Names are the caller's business (`publish`). With `choose` only these children of an index come along, and the
+ * index itself, which then lists more than there is. Throws what reading, verifying and writing throw.
  */
-export async function copyImage(from: BytesReader, to: BytesReader & BytesWriter, root: Descriptor, task: Task): Promise<Copied> {
-  const documents = await readDocuments(from, root, false, task);
+export async function copyImage(
+  from: BytesReader,
+  to: BytesReader & BytesWriter,
+  root: Descriptor,
+  task: Task,
+  choose: ChooseChildren = (index) => index.manifests,
+): Promise<Copied> {
+  const documents = await readDocuments(from, root, false, task, choose);
   const read = new Set(documents.map((one) => one.descriptor.digest));
   const parts = new Map<Digest, Descriptor>();
   for (const document of documents) {
@@ -30,7 +37,7 @@ export async function copyImage(from: BytesReader, to: BytesReader & BytesWriter
       for (const part of [document.manifest.config, ...document.manifest.layers]) parts.set(part.digest, part);
     } else {
       // Children that are neither manifest nor index are blobs like any other.
-      for (const child of document.index.manifests) if (!read.has(child.digest)) parts.set(child.digest, child);
+      for (const child of choose(document.index, document.descriptor)) if (!read.has(child.digest)) parts.set(child.digest, child);
     }
   }
   let blobs = 0;
@@ -54,13 +61,24 @@ export async function copyImage(from: BytesReader, to: BytesReader & BytesWriter
 /** Copies one blob. False for a layer that is elsewhere by design (`urls`) and not here: it is never fetched from there. */
 async function copyBlob(from: BytesReader, to: BytesWriter, part: Descriptor, task: Task): Promise<boolean> {
   if (isForeign(part) && !(await from.has(part.digest))) return false;
+  try {
+    await copyOnce(from, to, part, task);
+  } catch (error) {
+    // What was spoiled on the way may come whole the second time.
+    if (!(error instanceof Failure) || error.code !== "DIGEST" || task.signal.aborted) throw error;
+    task.emit({ type: "note", text: `${error.message}; trying once more` });
+    await copyOnce(from, to, part, task);
+  }
+  return true;
+}
+
+async function copyOnce(from: BytesReader, to: BytesWriter, part: Descriptor, task: Task): Promise<void> {
   await using source = await from.open(part);
   const bytes: Rereadable = {
     [Symbol.asyncIterator]: () => reporting(source.read(), part, 0, task)[Symbol.asyncIterator](),
     from: (offset) => reporting(source.read(offset), part, offset, task),
   };
   await to.put(bytes, part);
-  return true;
 }
 
 /** Passes chunks through, tells how far it is, and stops when the task does. */

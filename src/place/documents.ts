@@ -15,6 +15,9 @@ export type Document = { readonly descriptor: Descriptor; readonly bytes: Uint8A
   | { readonly kind: "manifest"; readonly manifest: Manifest }
 );
 
+/** Which entries of an index are followed; all where nobody chooses. */
+export type ChooseChildren = (index: Index, of: Descriptor) => readonly Descriptor[];
+
 /** A whole document, its size, digest and `data` field checked. Throws LIMIT, DIGEST, NOT_FOUND. */
 export async function readWhole(from: BytesReader, what: Descriptor, limit: number = LIMITS.manifestBytes): Promise<Uint8Array> {
   if (what.size > limit) throw new Failure("LIMIT", `${what.digest} has ${what.size} bytes; a document may have ${limit}`);
@@ -39,9 +42,15 @@ export async function readWhole(from: BytesReader, what: Descriptor, limit: numb
 /**
  * All manifests and indexes from `root` down, each once, children before parents. With `partial`, children of an index that
  * are not all there are left out (docker saves only the platforms it has). Throws MANIFEST for a root that is neither,
- * LIMIT for indexes nested too deep or too many documents.
+ * LIMIT for indexes nested too deep or too many documents. `choose` leaves out children of indexes.
  */
-export async function readDocuments(from: BytesReader, root: Descriptor, partial: boolean, task: Task): Promise<Document[]> {
+export async function readDocuments(
+  from: BytesReader,
+  root: Descriptor,
+  partial: boolean,
+  task: Task,
+  choose: ChooseChildren = (index) => index.manifests,
+): Promise<Document[]> {
   const found = new Map<Digest, Document>();
   const visit = async (what: Descriptor, depth: number): Promise<void> => {
     if (found.has(what.digest)) return;
@@ -58,9 +67,9 @@ export async function readDocuments(from: BytesReader, root: Descriptor, partial
       return;
     }
     const index = parseIndex(bytes, what.digest, what.mediaType);
-    for (const child of index.manifests) {
+    for (const child of choose(index, what)) {
       if (!isIndexType(child.mediaType) && !isManifestType(child.mediaType)) continue;
-      if (partial && !(await from.has(child.digest))) continue;
+      if (partial && !(await from.has(child.digest, child.mediaType))) continue;
       await visit(child, depth + 1);
     }
     // Digests make a loop impossible, so the children are complete here.

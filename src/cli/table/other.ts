@@ -55,19 +55,6 @@ export const OTHER_COMMANDS: readonly Command[] = [
     load: () => import("../commands/prune.ts"),
   },
   {
-    paths: ["pull", "image pull"],
-    usage: "[OPTIONS] NAME[:TAG|@DIGEST]",
-    description: "Download an image from a registry (not yet)",
-    section: "Common Commands",
-    flags: [
-      { name: "all-tags", short: "a", type: "bool", description: "Download all tagged images in the repository" },
-      { name: "platform", type: "string", description: 'Take this platform of a multi-platform image, as "os[/arch[/variant]]"' },
-      { name: "quiet", short: "q", type: "bool", description: "Suppress verbose output" },
-    ],
-    positional: { min: 1, max: 1 },
-    load: () => import("../commands/later.ts"),
-  },
-  {
     paths: ["manifest get", "manifest inspect"],
     usage: "[OPTIONS] IMAGE",
     description: "Print the manifest of an image, byte for byte",

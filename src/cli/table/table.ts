@@ -4,6 +4,7 @@ import { CONTAINER_COMMANDS } from "./container.ts";
 import { IMAGE_COMMANDS } from "./image.ts";
 import { INSIDE_COMMANDS } from "./inside.ts";
 import { OTHER_COMMANDS } from "./other.ts";
+import { REGISTRY_COMMANDS } from "./registry.ts";
 import { SERVE_COMMANDS } from "./serve.ts";
 
 /** Every command there is. */
@@ -13,6 +14,7 @@ export const COMMANDS: readonly Command[] = [
   ...IMAGE_COMMANDS,
   ...INSIDE_COMMANDS,
   ...OTHER_COMMANDS,
+  ...REGISTRY_COMMANDS,
   ...SERVE_COMMANDS,
 ];
 

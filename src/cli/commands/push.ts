@@ -1,0 +1,93 @@
+import { writeFileSync } from "node:fs";
+import { Failure } from "../../kit/error.ts";
+import { printable } from "../../kit/printable.ts";
+import { storageFailure } from "../../kit/storage-failure.ts";
+import { hexOf } from "../../oci/digest.ts";
+import {
+  familiarName,
+  familiarRepository,
+  formatReference,
+  parseReference,
+  type Reference,
+  SCRATCH_RESERVED,
+  withDefaultTag,
+} from "../../oci/reference.ts";
+import { surroundings } from "../../registry/surroundings.ts";
+import type { ContentStore, NameRecord } from "../../store/face.ts";
+import { createTask } from "../../task/task.ts";
+import type { Invocation } from "../command.ts";
+import { shortLabels } from "../registry/labels.ts";
+import { type Packing, pushImage } from "../registry/push.ts";
+import { barsFor } from "../render/bars.ts";
+import { isScratch } from "../scratch.ts";
+
+/** `nought push`: images of the store to the registry that their names say. */
+export async function run(call: Invocation): Promise<void> {
+  const { flags } = call;
+  const [text = ""] = call.args;
+  if (isScratch(text)) throw new Failure("RESERVED", SCRATCH_RESERVED);
+  const quiet = flags.bool("quiet");
+  const packing = readPacking(call);
+  const name = parseReference(text);
+  const all = flags.bool("all-tags");
+  if (all && (name.tag !== undefined || name.digest !== undefined)) throw new Failure("USAGE", "tag can't be used with --all-tags/-a");
+  const digestFile = flags.string("digestfile");
+  const bars = barsFor(call.env, quiet);
+  const task = createTask(shortLabels(bars.listener), call.signal);
+  const around = surroundings(call.env, task);
+  try {
+    const store = await call.store();
+    const records = all ? await tagsOf(store, name) : [await recordOf(store, withDefaultTag(name))];
+    if (!quiet) call.out(`The push refers to repository [${formatReference({ registry: name.registry, repository: name.repository })}]\n`);
+    for (const record of records) {
+      const { root, blobs, sent } = await pushImage(record.name, record.root, packing, store, around, task);
+      bars.finish();
+      if (!quiet) {
+        if (sent === 0) for (const blob of blobs.slice(1)) call.out(`${hexOf(blob).slice(0, 12)}: Layer already exists\n`);
+        else for (const blob of blobs.slice(1)) call.out(`${hexOf(blob).slice(0, 12)}: Pushed\n`);
+        call.out(`${record.name.tag}: digest: ${root.digest} size: ${root.size}\n`);
+      } else call.out(`${formatReference(record.name)}\n`);
+      if (digestFile !== undefined) writeDigest(digestFile, root.digest);
+    }
+  } finally {
+    bars.finish();
+  }
+}
+
+function readPacking(call: Invocation): Packing {
+  const { flags } = call;
+  const compression = flags.string("compression") ?? "gzip";
+  if (compression !== "gzip" && compression !== "zstd")
+    throw new Failure("USAGE", `compression "${printable(compression)}" is none of gzip, zstd`);
+  const level = flags.int("compression-level");
+  return { compression, force: flags.bool("force-compression"), ...(level === undefined ? {} : { level }) };
+}
+
+async function recordOf(store: ContentStore, name: Reference): Promise<Pick<NameRecord, "name" | "root">> {
+  if (name.digest !== undefined) throw new Failure("USAGE", "cannot push a digest reference");
+  const root = await store.resolve(name, createTask());
+  if (root) return { name, root };
+  throw new Failure("NOT_FOUND", `An image does not exist locally with the tag: ${familiarRepository(name)}`, {
+    hint: `There is no ${familiarName(name)}: \`nought images\` shows what there is, \`nought tag\` gives a further name.`,
+  });
+}
+
+async function tagsOf(store: ContentStore, name: Reference): Promise<readonly NameRecord[]> {
+  const records = (await store.names()).filter(
+    (one) =>
+      one.name.registry === name.registry &&
+      one.name.repository === name.repository &&
+      one.name.tag !== undefined &&
+      one.name.digest === undefined,
+  );
+  if (records.length > 0) return records;
+  throw new Failure("NOT_FOUND", `An image does not exist locally with the tag: ${familiarRepository(name)}`);
+}
+
+function writeDigest(path: string, digest: string): void {
+  try {
+    writeFileSync(path, digest);
+  } catch (error) {
+    throw storageFailure(error, "could not write", path);
+  }
+}

@@ -1,0 +1,71 @@
+/** pull and push as whole programs against Debian's docker-registry, beside skopeo. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { program } from "../program.ts";
+import { noRegistry, type RunningRegistry, startRegistry } from "../registry.ts";
+
+const nought = await program();
+const skip = "skip" in noRegistry;
+const running: RunningRegistry | undefined = skip ? undefined : await startRegistry();
+after(() => running?.close());
+const host = running?.host ?? "";
+const noSkopeo = spawnSync("skopeo", ["--version"]).status !== 0;
+const both = skip || noSkopeo ? { skip: "docker-registry or skopeo is not installed" } : {};
+
+nought.write({
+  "ctx/Dockerfile": 'FROM scratch\nCOPY . /files/\nCMD ["/files/hello"]\n',
+  "ctx/hello": "hello\n",
+  "ctx/other": "other\n".repeat(10_000),
+});
+
+function skopeo(...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync("skopeo", args, { encoding: "utf8", cwd: nought.dir, timeout: 60_000 });
+  assert.equal(status, 0, stderr);
+  return stdout;
+}
+
+test("an image is pushed and pulled in docker's words; the second time nothing is sent", noRegistry, () => {
+  const name = `${host}/app:1`;
+  nought.out("build", "-q", "-t", name, "ctx");
+  const pushed = nought.out("push", "--digestfile", "digest", name);
+  const digest = readFileSync(join(nought.dir, "digest"), "utf8");
+  assert.match(digest, /^sha256:[0-9a-f]{64}$/);
+  assert.match(
+    pushed,
+    new RegExp(`^The push refers to repository \\[${host}/app\\]\n[0-9a-f]{12}: Pushed\n1: digest: ${digest} size: \\d+\n$`),
+  );
+  assert.match(nought.out("push", name), /: Layer already exists\n/);
+  nought.out("rmi", name);
+  const pulled = nought.out("pull", name);
+  assert.equal(pulled, `1: Pulling from app\nDigest: ${digest}\nStatus: Downloaded newer image for ${name}\n${name}\n`);
+  assert.match(nought.out("pull", name), /\nStatus: Image is up to date for /);
+  assert.equal(nought.out("pull", "-q", `${host}/app@${digest}`), `${host}/app@${digest}\n`);
+});
+
+test("what nought pushed skopeo reads byte for byte, and the other way round, gzip and zstd", both, () => {
+  for (const compression of ["gzip", "zstd"]) {
+    const name = `${host}/both:${compression}`;
+    nought.out("build", "-q", "-t", name, "ctx");
+    nought.out("push", "-q", "--compression", compression, "--digestfile", "digest", name);
+    const digest = readFileSync(join(nought.dir, "digest"), "utf8");
+    assert.equal(skopeo("inspect", "--tls-verify=false", "--format", "{{.Digest}}", `docker://${name}`).trim(), digest);
+    skopeo("copy", "-q", "--src-tls-verify=false", "--dest-tls-verify=false", `docker://${name}`, `docker://${host}/copied:${compression}`);
+    nought.out("pull", "-q", `${host}/copied:${compression}`);
+    assert.match(nought.out("images", "--digests", "--format", "{{.Digest}}", `${host}/copied:${compression}`), new RegExp(digest));
+  }
+});
+
+test("an image that is not there, here or there, is told so", noRegistry, () => {
+  const pull = nought.run(["pull", `${host}/nothing`]);
+  assert.equal(pull.status, 1);
+  assert.match(pull.stderr, /manifest for .*\/nothing:latest not found: manifest unknown/);
+  const push = nought.run(["push", `${host}/nothing`]);
+  assert.equal(push.status, 1);
+  assert.match(push.stderr, /An image does not exist locally with the tag: /);
+  const refused = nought.run(["pull", "127.0.0.1:1/app"]);
+  assert.equal(refused.status, 6);
+  assert.match(refused.stderr, /127\.0\.0\.1:1\/.*connection refused/);
+});
