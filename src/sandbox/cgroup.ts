@@ -119,9 +119,19 @@ function noLimits(why: string): Failure {
   });
 }
 
-/** Where groups for a controller may be made. */
-function parentOf(controller: Setting["controller"]): Parent {
-  const mounts = readFileSync("/proc/self/mountinfo", "utf8")
+/** Files of the control groups that a process is in and this one is not: who writes 0 there is in them too. */
+export function cgroupsOf(pid: number): readonly string[] {
+  const mounts = cgroupMounts();
+  const own = groupsOf("self");
+  return [...groupsOf(`${pid}`)].flatMap(([name, path]) => {
+    if (own.get(name) === path) return [];
+    const mount = mounts.find(({ type, options }) => (name === "" ? type === "cgroup2" : type === "cgroup" && options.includes(name)));
+    return mount ? [join(mount.path, path, "cgroup.procs")] : [];
+  });
+}
+
+function cgroupMounts() {
+  return readFileSync("/proc/self/mountinfo", "utf8")
     .split("\n")
     .map((line) => line.split(" - "))
     .map(([before = "", after = ""]) => ({
@@ -129,12 +139,22 @@ function parentOf(controller: Setting["controller"]): Parent {
       type: after.split(" ")[0],
       options: after.split(" ")[2]?.split(",") ?? [],
     }));
-  const own = new Map(
-    readFileSync("/proc/self/cgroup", "utf8")
+}
+
+/** Controllers (version 2: the empty name) and the groups that a process is in. cgroups(7). */
+function groupsOf(pid: string): ReadonlyMap<string, string> {
+  return new Map(
+    readFileSync(`/proc/${pid}/cgroup`, "utf8")
       .split("\n")
       .map((line) => line.split(":"))
       .flatMap(([, names = "", ...path]) => names.split(",").map((name): [string, string] => [name, path.join(":")])),
   );
+}
+
+/** Where groups for a controller may be made. */
+function parentOf(controller: Setting["controller"]): Parent {
+  const mounts = cgroupMounts();
+  const own = groupsOf("self");
   const first = mounts.find(({ type, options }) => type === "cgroup" && options.includes(controller));
   if (first) {
     const folder = join(first.path, own.get(controller) ?? "/");

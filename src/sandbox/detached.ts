@@ -1,4 +1,4 @@
-import { readFileSync, statSync, unlinkSync } from "node:fs";
+import { existsSync, readFileSync, statSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { quietly } from "../kit/atomic.ts";
 import { Failure } from "../kit/error.ts";
@@ -15,8 +15,8 @@ import type { SandboxSpec } from "./spec.ts";
 /** Where a sandbox that outlives nought leaves its traces. */
 export interface DetachedPlace {
   /**
-   * An absolute path of a directory that exists and belongs to this container alone. Found there afterwards:
-   * - `log`: everything that was written, as frames (frames.ts), and as the last one how it ended;
+   * An absolute path of a directory that exists and belongs to this container alone, which does not run. Found there afterwards:
+   * - `log`: everything that was written, as frames (frames.ts), and as the last one how it ended; a log that is there is gone on with;
    * - `log.old`: what was there before `log` became too long;
    * - `exit`: the exit code in decimal, put there in one piece when all of the sandbox is gone (see `readExit`).
    */
@@ -59,10 +59,13 @@ export async function startDetached(spec: SandboxSpec, place: DetachedPlace, tas
   task.signal.throwIfAborted();
   const { folder, logLimit = LOG_LIMIT, keepInput = false } = place;
   return withProc(machine, spec.join?.pid === undefined, async (actual) => {
+    // A container that is started again goes on with its log.
+    const kept = existsSync(join(folder, DETACHED.log));
+    for (const name of [DETACHED.exit, DETACHED.newExit]) quietly(() => unlinkSync(join(folder, name)));
     try {
       return await begin(launch(spec, { detached: { folder, logLimit, keepInput } }, actual), task);
     } catch (error) {
-      for (const name of Object.values(DETACHED)) quietly(() => unlinkSync(join(folder, name)));
+      for (const name of [DETACHED.exit, DETACHED.newExit, ...(kept ? [] : [DETACHED.log])]) quietly(() => unlinkSync(join(folder, name)));
       throw error;
     }
   });

@@ -47,3 +47,8 @@ export function installFilter(inside: Inside, program: Buffer, label: string): v
   const count = program.length / 8;
   table.call("seccomp", [1, 0, table.words64(count, filter)], { label });
 }
+
+/** From here on set-user-id programs and file capabilities give nothing, where the spec wants it so. prctl(2). */
+export function forbidPrivileges({ table, spec }: Inside): void {
+  if (spec.noNewPrivileges) table.call("prctl", [PR.SET_NO_NEW_PRIVS, 1, 0, 0, 0], { label: "prctl (no new privileges)" });
+}

@@ -1,5 +1,5 @@
 import { AT_FDCWD, CLOSE_RANGE_CLOEXEC, MNT_DETACH, MOVE_MOUNT_T_SYMLINKS, PR, SIGKILL } from "./flags.ts";
-import { becomeUser, installFilter, limitCapabilities } from "./identity.ts";
+import { becomeUser, forbidPrivileges, installFilter, limitCapabilities } from "./identity.ts";
 import { Inside, type InsideFacts } from "./inside.ts";
 import { rlimits } from "./limits.ts";
 import { makeTarget, rootMount, specMounts } from "./mounts.ts";
@@ -77,6 +77,7 @@ export function innerTable(options: InnerOptions): InnerTable {
   for (const program of options.filters.programs) installFilter(inside, program, "seccomp");
   if (options.filters.supervised) handOverFilter(inside, options.filters.supervised);
   becomeUser(inside);
+  forbidPrivileges(inside);
   // Changing ids cleared it.
   table.call("prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
   if (spec.init) becomeInit(inside);

@@ -1,4 +1,4 @@
-import { AT_FDCWD, CLONE, MS, O, PR, SIGKILL } from "./flags.ts";
+import { AT_FDCWD, CLONE, CLOSE_RANGE_CLOEXEC, MS, O, PR, SIGKILL } from "./flags.ts";
 import { dieWithParent, FD, guard, pipe, reportPid } from "./guard.ts";
 import { loopbackUp } from "./network-device.ts";
 import type { NetworkProgram, PublishedPort } from "./network-program.ts";
@@ -30,7 +30,7 @@ export function networkTable(options: NetworkTableOptions): Table {
   const { stage } = options;
   dieWithParent(table, options.parentPid);
   table.call("close_range", [FD.frames + 1, 0xffffffff, 0]);
-  table.call("close_range", [FD.table, 0xffffffff, 4]);
+  table.call("close_range", [FD.table, 0xffffffff, CLOSE_RANGE_CLOEXEC]);
   table.call("setsid", [], { ignore: true });
   guard(table);
   const file = placeForNamespace(table, stage);
@@ -59,6 +59,7 @@ export function serveNetwork(
   const said = table.register();
   table.clone(CLONE.NEWPID, child, parent, "clone with a new pid namespace for the network");
   table.call("prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
+  table.call("close_range", [FD.table, 0xffffffff, CLOSE_RANGE_CLOEXEC]);
   table.call("close", [read]);
   const holder = hold(table, file, false);
   const messages = pipe(table, "the network's words");

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
-import { accessSync, constants, existsSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { createTask } from "../task/task.ts";
+import { startDetached } from "./detached.ts";
 import { findProgram } from "./engine.ts";
 import { openNetwork } from "./network.ts";
 import { hostsFile, resolvConf } from "./resolv.ts";
@@ -43,6 +46,66 @@ for (const name of ["pasta", "slirp4netns"] as const) {
     assert.ok(!existsSync(holder), "the holder of the network is left");
   });
 }
+
+/** Numbers of the processes with these words in their command line. */
+function running(...words: readonly string[]): readonly string[] {
+  return readdirSync("/proc").filter((pid) => {
+    if (!/^\d+$/.test(pid)) return false;
+    try {
+      const line = readFileSync(`/proc/${pid}/cmdline`, "latin1");
+      return words.every((word) => line.includes(word));
+    } catch {
+      return false;
+    }
+  });
+}
+
+async function freePort(): Promise<number> {
+  return new Promise<number>((resolve) => {
+    const probe = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = probe.address() as { port: number };
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+/** What a server on that port says; empty where there is none after a while. */
+async function say(port: number): Promise<string> {
+  let text = "";
+  for (let tries = 0; text === "" && tries < 50; tries++) {
+    await wait(50);
+    text = await new Promise<string>((resolve) => {
+      const socket = connect(port, "127.0.0.1");
+      socket.once("data", (piece) => resolve(piece.toString()));
+      for (const event of ["error", "end"]) socket.once(event, () => resolve(""));
+    });
+  }
+  return text;
+}
+
+test("a detached sandbox with a network of its own: a published port, and the network ends with it", {
+  skip: whyNoNetwork("pasta"),
+  timeout: 30_000,
+}, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "nought-state-"));
+  const hostPort = await freePort();
+  const program = { name: "pasta", path: findProgram("pasta") as string } as const;
+  const network = { program, ports: [{ host: "127.0.0.1", hostPort, port: 8080, protocol: "tcp" }] } as const;
+  try {
+    const args = ["sh", "-c", "while :; do echo inside | nc -l -p 8080; done"];
+    const { init } = await startDetached((box as Box).spec({ args, network }), { folder }, createTask());
+    assert.equal(await say(hostPort), "inside\n");
+    assert.equal(running("pasta", `127.0.0.1/${hostPort}:8080`).length, 1);
+    mkdirSync(join(folder, "again"));
+    const again = startDetached((box as Box).spec({ args, network }), { folder: join(folder, "again") }, createTask());
+    await assert.rejects(again, /network did not come up: .*(?:Address already in use|Failed to bind)/);
+    process.kill(init.pid, "SIGKILL");
+    for (let tries = 0; running(`127.0.0.1/${hostPort}:8080`).length > 0 && tries < 100; tries++) await wait(20);
+    assert.deepEqual(running(`127.0.0.1/${hostPort}:8080`), []);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
 
 test("pasta publishes a port", { skip: whyNoNetwork("pasta") }, async () => {
   const free = await new Promise<number>((resolve) => {

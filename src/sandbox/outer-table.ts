@@ -1,29 +1,15 @@
 import type { Cgroups } from "./cgroup.ts";
 import type { EngineCommand } from "./engine.ts";
-import {
-  AT_EMPTY_PATH,
-  AT_FDCWD,
-  CLONE,
-  F_SETFL,
-  MOUNT_ATTR,
-  MOVE_MOUNT_F_EMPTY_PATH,
-  MS,
-  MSG_CMSG_CLOEXEC,
-  O,
-  O_NONBLOCK,
-  OPEN_TREE,
-  PR,
-  SIGKILL,
-} from "./flags.ts";
-import { dieWithParent, FD, guard, pair, pipe, reportPid, reportStat } from "./guard.ts";
+import { AT_EMPTY_PATH, AT_FDCWD, CLONE, MOUNT_ATTR, MOVE_MOUNT_F_EMPTY_PATH, MS, O, OPEN_TREE, PR, SIGKILL } from "./flags.ts";
+import { dieWithParent, FD, guard, pair, reportPid, reportStat } from "./guard.ts";
 import { type Janitor, janitor } from "./janitor.ts";
 import { serveNetwork } from "./network-table.ts";
+import { makePipes, ownStreams, type Pipes, takePipes } from "./pipes.ts";
 import type { SandboxSpec } from "./spec.ts";
 import { type Streams, writeStreams } from "./streams.ts";
 import { SUPERVISOR_FD, supervisor } from "./supervisor.ts";
 import type { CallArchitecture } from "./syscall-numbers.ts";
 import { type Address, type Register, type Table, TableBuilder } from "./table.ts";
-import { CONTROL_FD } from "./terminal.ts";
 
 export interface OuterOptions {
   readonly spec: Pick<SandboxSpec, "network" | "terminal" | "join">;
@@ -59,9 +45,6 @@ export const DETACHED = { log: "log", oldLog: "log.old", exit: "exit", newExit: 
 /** Streams of frames that only begin a sandbox: who watches it, and who is its process 1, by what stands in their stat. */
 export const IDENTITY = { monitor: 8, init: 9 } as const;
 
-/** The descriptor over which something can be brought to a detached sandbox, in the process that moves its bytes. */
-export const INPUT_FD = 10;
-
 /**
  * Writes the first table: three processes. The first is nought's child. The second is process 1 of a guard namespace: whatever the sandbox
  * does, it cannot outlive that namespace, and the namespace not nought (a set-uid program clears the wish to die with one's parent,
@@ -82,10 +65,11 @@ export function outerTable(options: OuterOptions): Table {
   const networkFile = network && serveNetwork(table, options, network);
   const socket = options.supervise ? pair(table) : undefined;
   if (socket) supervisor(table, socket, options.architecture, guarded);
-  const pipes = makePipes(table, options);
+  const { spec } = options;
+  const pipes = makePipes(table, spec.terminal);
+  const log = options.detached && openLog(table, options.detached);
   const child = table.register();
   const parent = table.mark();
-  const { spec } = options;
   joinPid(table, spec);
   const flags =
     CLONE.NEWNS |
@@ -97,7 +81,7 @@ export function outerTable(options: OuterOptions): Table {
   inner(table, options, pipes, socket?.[1], networkFile);
   table.place(parent);
   if (socket) table.call("close", [socket[1]]);
-  move(table, options, pipes, child, guarded ? undefined : afterwards);
+  move(table, options, pipes, log, child, guarded ? undefined : afterwards);
   return table.finish();
 }
 
@@ -125,30 +109,6 @@ function ending(table: TableBuilder, detached: Detached | undefined, cleaner: Ja
     }
     if (cleaner) table.call("write", [cleaner.well, text, 1], { ignore: true });
     table.leave(code);
-  };
-}
-
-interface Pipes {
-  readonly input: readonly [Register, Register];
-  readonly output: readonly [Register, Register] | undefined;
-  readonly error: readonly [Register, Register] | undefined;
-  readonly control: readonly [Register, Register] | undefined;
-  readonly log: Register | undefined;
-}
-
-function makePipes(table: TableBuilder, { spec, detached }: OuterOptions): Pipes {
-  const log = detached && table.register();
-  if (log) {
-    const path = `${detached.folder}/${DETACHED.log}`;
-    const flags = O.CREAT | O.WRONLY | O.APPEND | O.CLOEXEC;
-    table.call("openat", [AT_FDCWD, table.text(path), flags, 0o600], { into: log, label: `open ${path}` });
-  }
-  return {
-    log,
-    input: pipe(table, "input"),
-    output: spec.terminal ? undefined : pipe(table, "output"),
-    error: spec.terminal ? undefined : pipe(table, "errors"),
-    control: spec.terminal ? pair(table) : undefined,
   };
 }
 
@@ -187,12 +147,8 @@ function inner(
   const tmpfs = [table.text("tmpfs"), table.text(stage), table.text("tmpfs"), MS.NOSUID | MS.NODEV, table.text("mode=711")];
   table.call("mount", tmpfs, { label: `mount a tmpfs on ${stage}` });
   const program = readOnlyCopy(table, engine.command, `${stage}/engine`);
-  const { input, output, error, control } = pipes;
-  table.call("dup3", [input[0], 0, 0], { label: "dup3" });
-  if (output) table.call("dup3", [output[1], 1, 0], { label: "dup3" });
-  if (error) table.call("dup3", [error[1], 2, 0], { label: "dup3" });
-  if (control) table.call("dup3", [control[1], CONTROL_FD, 0], { label: "dup3" });
-  else table.call("close", [FD.frames]);
+  takePipes(table, pipes);
+  if (!pipes.control) table.call("close", [FD.frames]);
   if (supervisorSocket) table.call("dup3", [supervisorSocket, SUPERVISOR_FD, 0], { label: "dup3" });
   table.call("execve", [table.text(program), table.list(["nbox", ...engine.args]), table.list([])], { label: "start the helper anew" });
 }
@@ -201,7 +157,7 @@ function inner(
  * Puts a copy of a file's mount, read-only, under another path. The program inside can reach the helper through /proc/self/exe;
  * through this mount nobody can write to it, root neither (CVE-2019-5736).
  */
-function readOnlyCopy(table: TableBuilder, from: string, to: string): string {
+export function readOnlyCopy(table: TableBuilder, from: string, to: string): string {
   const copy = table.register();
   const file = table.register();
   const empty = table.text("");
@@ -216,24 +172,30 @@ function readOnlyCopy(table: TableBuilder, from: string, to: string): string {
   return to;
 }
 
-function joinCgroup(table: TableBuilder, path: string): void {
+export function joinCgroup(table: TableBuilder, path: string, ignore = false): void {
   const fd = table.register();
-  table.call("openat", [AT_FDCWD, table.text(path), O.WRONLY | O.CLOEXEC, 0], { into: fd, label: `open ${path}` });
-  table.call("write", [fd, table.text("0"), 1], { label: `join ${path}` });
-  table.call("close", [fd]);
+  table.call("openat", [AT_FDCWD, table.text(path), O.WRONLY | O.CLOEXEC, 0], { into: fd, label: `open ${path}`, ignore });
+  table.call("write", [fd, table.text("0"), 1], { label: `join ${path}`, ignore });
+  table.call("close", [fd], { ignore });
 }
 
 /** The process that moves the bytes: process 1 of the guard namespace. */
-function move(table: TableBuilder, options: OuterOptions, pipes: Pipes, child: Register, afterwards?: (code: Register) => void): void {
-  const { input, output, error, control } = pipes;
-  for (const fd of [FD.table, FD.report, input[0], output?.[1], error?.[1], control?.[1]]) if (fd !== undefined) table.call("close", [fd]);
-  const streams = control ? terminalStreams(table, options, input, control[0]) : pipeStreams(table, options, pipes);
+function move(
+  table: TableBuilder,
+  options: OuterOptions,
+  pipes: Pipes,
+  log: Register | undefined,
+  child: Register,
+  afterwards: ((code: Register) => void) | undefined,
+): void {
+  for (const fd of [FD.table, FD.report]) table.call("close", [fd]);
   const { detached } = options;
+  const streams = ownStreams(table, { ...options, keepInput: detached?.keepInput === true, keepTerminal: detached !== undefined }, pipes);
   if (detached) table.call("close", [FD.frames]);
   const folder = detached?.folder;
   const where: Streams =
-    pipes.log && detached
-      ? { log: pipes.log, rotate: { limit: detached.logLimit, path: `${folder}/${DETACHED.log}`, old: `${folder}/${DETACHED.oldLog}` } }
+    log && detached
+      ? { log, rotate: { limit: detached.logLimit, path: `${folder}/${DETACHED.log}`, old: `${folder}/${DETACHED.oldLog}` } }
       : options.direct
         ? { status: FD.frames }
         : { log: FD.frames };
@@ -244,35 +206,10 @@ function move(table: TableBuilder, options: OuterOptions, pipes: Pipes, child: R
   afterwards(code);
 }
 
-function pipeStreams(table: TableBuilder, options: OuterOptions, { input, output, error }: Pipes): Streams {
-  if (options.input) table.call("fcntl", [input[1], F_SETFL, O_NONBLOCK]);
-  else if (options.detached?.keepInput) table.call("dup3", [input[1], INPUT_FD, O.CLOEXEC]);
-  if (!options.input) table.call("close", [input[1]]);
-  return {
-    sources: [(output as readonly [Register, Register])[0], (error as readonly [Register, Register])[0]],
-    ...(options.direct ? { copies: [1, 2] } : {}),
-    ...(options.input ? { input: { from: 0, to: input[1] } } : {}),
-  };
-}
-
-function terminalStreams(table: TableBuilder, options: OuterOptions, input: readonly [Register, Register], control: Register): Streams {
-  table.call("close", [input[1]]);
-  const master = receive(table, control);
-  if (options.detached) table.call("dup3", [master, INPUT_FD, O.CLOEXEC], { ignore: true });
-  return {
-    sources: [master],
-    ...(options.direct ? { copies: [1] } : {}),
-    ...(options.input ? { input: { from: 0, to: master }, window: 0 } : {}),
-  };
-}
-
-/** Receives the terminal's master side, or −1 when the other process ended before it could send it. unix(7). */
-function receive(table: TableBuilder, socket: Register): Register {
-  const control = table.words64(0, 0, -1);
-  const message = table.words64(0, 0, table.words64(table.space(8), 1), 1, control, 24, 0);
-  const master = table.register();
-  table.call("recvmsg", [socket, message, MSG_CMSG_CLOEXEC], { ignore: true });
-  table.load32({ at: control.at + 16 }, master);
-  table.call("fcntl", [master, F_SETFL, O_NONBLOCK], { ignore: true });
-  return master;
+function openLog(table: TableBuilder, { folder }: Detached): Register {
+  const log = table.register();
+  const path = `${folder}/${DETACHED.log}`;
+  const flags = O.CREAT | O.WRONLY | O.APPEND | O.CLOEXEC;
+  table.call("openat", [AT_FDCWD, table.text(path), flags, 0o600], { into: log, label: `open ${path}` });
+  return log;
 }

@@ -18,17 +18,26 @@ let known: Privileges | undefined;
 /** The privileges of this process. Reads /proc once. */
 export function ownPrivileges(): Privileges {
   if (known) return known;
-  const uids = idMap("uid_map");
-  const gids = idMap("gid_map");
   const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1] ?? "0"}`);
+  known = privileges("self", process.geteuid?.() === 0 && (effective & capabilityMask(["CAP_SYS_ADMIN"])) !== 0n);
+  return known;
+}
+
+/** The privileges of who enters the user namespace of that process. */
+export function privilegesOf(pid: number): Privileges {
+  return privileges(`${pid}`, true);
+}
+
+function privileges(pid: string, mayMount: boolean): Privileges {
+  const uids = idMap("uid_map", pid);
+  const gids = idMap("gid_map", pid);
   const count = (map: readonly IdRange[]) => map.reduce((sum, one) => sum + one.count, 0);
-  known = {
+  return {
     initial: uids.length === 1 && uids[0]?.inside === 0 && uids[0].outside === 0 && uids[0].count === 2 ** 32 - 1,
-    mayMount: process.geteuid?.() === 0 && (effective & capabilityMask(["CAP_SYS_ADMIN"])) !== 0n,
+    mayMount,
     single: count(uids) === 1 || count(gids) === 1,
     hasGid: (gid) => gids.some((one) => gid >= one.inside && gid < one.inside + one.count),
   };
-  return known;
 }
 
 /** Ids inside a user namespace and what they are in the one around it. */
@@ -38,9 +47,9 @@ export interface IdRange {
   readonly count: number;
 }
 
-/** The id map of this process's user namespace, as the process itself sees it. user_namespaces(7). */
-export function idMap(file: "uid_map" | "gid_map"): readonly IdRange[] {
-  return readFileSync(`/proc/self/${file}`, "latin1")
+/** The id map of a process's user namespace; what is outside is as this process sees it. user_namespaces(7). */
+export function idMap(file: "uid_map" | "gid_map", pid = "self"): readonly IdRange[] {
+  return readFileSync(`/proc/${pid}/${file}`, "latin1")
     .split("\n")
     .filter((line) => line.trim() !== "")
     .map((line) => {

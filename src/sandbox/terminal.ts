@@ -1,5 +1,6 @@
-import { AT_FDCWD, O, OPEN_TREE, TIOCSCTTY, TIOCSPTLCK } from "./flags.ts";
+import { AT_FDCWD, O, O_BY_ARCHITECTURE, O_NONBLOCK, OPEN_TREE, TIOCGPTPEER, TIOCSCTTY, TIOCSPTLCK } from "./flags.ts";
 import type { Inside } from "./inside.ts";
+import type { Register } from "./table.ts";
 
 /** The descriptor over which the inner process hands the terminal's other side to the one that moves its bytes. */
 export const CONTROL_FD = 5;
@@ -16,6 +17,26 @@ export function openTerminal(inside: Inside, devpts = "/dev/pts"): void {
   table.call("openat", open(`${devpts}/ptmx`), { into: master, label: `open ${devpts}/ptmx` });
   table.call("ioctl", [master, TIOCSPTLCK, table.space(4)], { label: "unlock the terminal" });
   table.call("openat", open(`${devpts}/0`), { into: slave, label: `open ${devpts}/0` });
+  handOver(inside, master, slave);
+}
+
+/**
+ * The same in a sandbox that runs: a further terminal of its devpts. Its other side is asked for by the descriptor and not by a path, and
+ * what was opened must be a terminal (CVE-2025-52565).
+ */
+export function joinTerminal(inside: Inside): void {
+  const { table } = inside;
+  const master = table.register();
+  const slave = table.register();
+  const flags = O.RDWR | O.NOCTTY | O.CLOEXEC | O_NONBLOCK | O_BY_ARCHITECTURE[inside.architecture].NOFOLLOW;
+  table.call("openat", [AT_FDCWD, table.text("/dev/pts/ptmx"), flags, 0], { into: master, label: "open /dev/pts/ptmx" });
+  table.call("ioctl", [master, TIOCSPTLCK, table.space(4)], { label: "unlock the terminal" });
+  table.call("ioctl", [master, TIOCGPTPEER, O.RDWR | O.NOCTTY | O.CLOEXEC], { into: slave, label: "open the terminal" });
+  handOver(inside, master, slave);
+}
+
+/** Sends the master side, and takes the other one as controlling terminal and standard streams. */
+function handOver({ table }: Inside, master: Register, slave: Register): void {
   // struct cmsghdr {size 20, SOL_SOCKET, SCM_RIGHTS} and the descriptor; the message itself is one byte.
   const control = table.words64(20, 1n | (1n << 32n), 0);
   table.store(master, { at: control.at + 16 });

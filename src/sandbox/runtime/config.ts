@@ -45,7 +45,7 @@ export function runtimeConfig(
         soft: large(soft),
         hard: large(hard),
       })),
-      noNewPrivileges: false,
+      noNewPrivileges: spec.noNewPrivileges === true,
     },
     root: { path: "rootfs", readonly: spec.readonlyRoot || (spec.upper === undefined && spec.plain === undefined) },
     ...(spec.join?.uts ? {} : { hostname: spec.hostname }),
@@ -84,7 +84,7 @@ function systemMounts(spec: SandboxSpec, privileges: Privileges, sys: string | u
     mount("/proc", "proc", "nosuid", "noexec", "nodev"),
     mount("/dev", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
     mount("/dev/pts", "devpts", ...pts),
-    mount("/dev/shm", "tmpfs", "nosuid", "noexec", "nodev", "mode=1777", "size=65536k"),
+    mount("/dev/shm", "tmpfs", "nosuid", "noexec", "nodev", "mode=1777", spec.shm === undefined ? "size=65536k" : `size=${spec.shm}`),
     mount("/dev/mqueue", "mqueue", "nosuid", "noexec", "nodev"),
   ];
   const access = spec.unmasked ? "rw" : "ro";
