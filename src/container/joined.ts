@@ -1,3 +1,4 @@
+import { accessSync, constants } from "node:fs";
 import { Failure } from "../kit/error.ts";
 import { networkProgram, type PublishedPort } from "../sandbox/network-program.ts";
 import type { Task } from "../task/task.ts";
@@ -30,13 +31,28 @@ function networkOf(store: string, { network }: RunOptions, ports: readonly Publi
   if (network !== "default")
     throw new Failure("USAGE", `network ${network} not found`, { hint: "Networks are default, none, host and container:NAME." });
   const program = networkProgram();
-  if (program) return { program, ports };
+  if (program && mayOpenTun()) return { program, ports };
+  const why = program ? `${program.name} may not open ${TUN}` : "neither pasta nor slirp4netns is installed";
   if (ports.length > 0)
-    throw new Failure("SANDBOX", "ports cannot be published: neither pasta nor slirp4netns is installed", {
-      hint: "Install pasta (Debian: passt), or use --network host.",
+    throw new Failure("SANDBOX", `ports cannot be published: ${why}`, {
+      hint: program
+        ? `Let this user open it (chmod 666 ${TUN}), or use --network host.`
+        : "Install pasta (Debian: passt), or use --network host.",
     });
-  task.emit({ type: "note", text: "neither pasta nor slirp4netns is installed: the container has the host's network" });
+  task.emit({ type: "note", text: `${why}: the container has the host's network` });
   return "host";
+}
+
+/** What packets of a network without root go through. */
+const TUN = "/dev/net/tun";
+
+function mayOpenTun(): boolean {
+  try {
+    accessSync(TUN, constants.R_OK | constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function pathOf(store: string, kind: "pid" | "ipc" | "uts", mode: string): Readonly<Record<string, string>> {
