@@ -106,6 +106,43 @@ for (const [what, user, why, ids] of [
   });
 }
 
+for (const [what, user, why, ids] of [
+  ["a range", ranged(), "no user with ranges in /etc/subuid, or no newuidmap (Debian: uidmap)", 2],
+  ["a single id", isRoot ? { uid: NOBODYS, gid: NOBODYS } : undefined, "not root", 1],
+] as const) {
+  const skip = noBusybox || (isRoot && !ownPrivileges().initial ? "inside already" : user ? false : why);
+  test(`a sandbox of an earlier call is entered from outside, and its user namespace joined: ${what}`, {
+    skip,
+    timeout: 60_000,
+  }, async (t) => {
+    await inside(user as User, (home) => {
+      const call = (...words: string[]) => {
+        const args = [join(import.meta.dirname, "testing/entered.ts"), ...words];
+        const options = { encoding: "utf8", timeout: 30_000, env: variables(home), ...(isRoot ? (user as User) : {}) } as const;
+        const { stdout, stderr } = spawnSync(process.execPath, args, options);
+        if (stderr !== "") throw new Error(stderr);
+        return JSON.parse(stdout) as Record<string, unknown>;
+      };
+      let first: Record<string, unknown>;
+      try {
+        first = call("start", home);
+      } catch (error) {
+        if (!/no user namespace can be used here/.test(`${error}`)) throw error;
+        t.skip(`${error}`);
+        return "";
+      }
+      try {
+        const init = JSON.stringify(first["init"]);
+        assert.deepEqual(call("exec", init), { out: `first\nsleep 60 0\n${ids === 1 ? 0 : 1}\n`, code: 6, inside: false });
+        assert.deepEqual(call("join", init), { out: "first\nsleep 60 /target/bin/busybox\n1\n", err: "" });
+      } finally {
+        process.kill((first["monitor"] as { pid: number }).pid, "SIGKILL");
+      }
+      return "";
+    });
+  });
+}
+
 test("X12: without user namespaces the call that failed is told, and where to look", {
   skip: noBusybox || (ownPrivileges().initial && isRoot ? false : "not root"),
 }, async () => {

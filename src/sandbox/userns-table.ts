@@ -34,6 +34,23 @@ export function enterNamespace(table: TableBuilder, namespace: UserNamespace, st
   mapSingle(table, namespace);
   table.place(mapped);
   if (ranges) table.call("setgroups", [0, 0], { ignore: true });
+  ownMounts(table, stage);
+}
+
+/** Adds the calls that take the process into the user namespace of another one, which the same user made, with mounts of its own. */
+export function joinNamespace(table: TableBuilder, pid: number, stage: string): void {
+  const namespace = table.register();
+  table.call("openat", [AT_FDCWD, table.text(`/proc/${pid}/ns/user`), O.RDONLY | O.CLOEXEC, 0], {
+    into: namespace,
+    label: `open /proc/${pid}/ns/user`,
+  });
+  table.call("setns", [namespace, CLONE.NEWUSER], { label: "setns (user)" });
+  table.call("close", [namespace]);
+  table.call("setgroups", [0, 0], { ignore: true });
+  ownMounts(table, stage);
+}
+
+function ownMounts(table: TableBuilder, stage: string): void {
   // Some systems let everybody make a user namespace and then do nothing in it: better known here than in the middle of a build.
   table.call("unshare", [CLONE.NEWNS], { label: "unshare (mounts)" });
   const tmpfs = [table.text("tmpfs"), table.text(stage), table.text("tmpfs"), MS.NOSUID | MS.NODEV, 0];

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { Failure } from "../kit/error.ts";
@@ -11,7 +11,7 @@ import { installHelper } from "./helper.ts";
 import { newTable, performTable, TableError } from "./perform.ts";
 import { ownPrivileges } from "./privileges.ts";
 import { ownSubIds } from "./subid.ts";
-import { becomeProgram, enterNamespace, type UserNamespace } from "./userns-table.ts";
+import { becomeProgram, enterNamespace, joinNamespace, type UserNamespace } from "./userns-table.ts";
 
 /** The variable that says that this process was started inside; `…_OPERATION` and `…_ERRNO` say that it could not be. */
 const MARK = "NOUGHT_USERNS";
@@ -31,29 +31,40 @@ export function ownNamespace(kind: "best" | "single" = "best"): UserNamespace {
  * Makes sure that this process may mount: returns at once where it may, and otherwise goes into a user namespace and starts anew there,
  * as the same process with the same arguments, environment and working directory. So it is called before anything is done. What files
  * are made from then on belong to ids of the user's range, and only from inside they can be read and removed.
- * Throws SANDBOX where this machine does not allow it.
+ * With `of`, it is the namespace of that process: of a container that an earlier call started, whose other namespaces belong to it. Root
+ * needs none. Throws SANDBOX where this machine does not allow it.
  */
-export function enterUserNamespace(env: NodeJS.ProcessEnv = process.env): void {
+export function enterUserNamespace(env: NodeJS.ProcessEnv = process.env, of?: number): void {
   const { [MARK]: mark, [`${MARK}_OPERATION`]: operation, [`${MARK}_ERRNO`]: errno } = env;
   for (const name of [MARK, `${MARK}_OPERATION`, `${MARK}_ERRNO`]) delete env[name];
   if (mark !== undefined && operation !== undefined) {
     const label = mark.split("|")[Number(operation)] ?? `operation ${operation}`;
     throw cannotEnter(`${label}: ${errnoName(Number(errno))}`);
   }
-  if (ownPrivileges().mayMount) return;
+  if (ownPrivileges().mayMount && (of === undefined || ownPrivileges().initial || sameUsers(of))) return;
   if (mark !== undefined) throw cannotEnter("no rights in the new one");
   const helper = installHelper();
   const engine = engineCommand();
   const path = join(helper.stage, "..", `enter-${uniqueToken()}`);
   const table = newTable();
   table.call("unlinkat", [AT_FDCWD, table.text(path), 0], { ignore: true });
-  enterNamespace(table, ownNamespace(), helper.stage);
+  if (of === undefined) enterNamespace(table, ownNamespace(), helper.stage);
+  else joinNamespace(table, of, helper.stage);
   const labels = Array.from({ length: table.length }, (_, at) => table.labelOf(at).replaceAll("|", "/")).join("|");
   const args = [process.execPath, ...process.execArgv, ...process.argv.slice(1)] as [string, ...string[]];
   becomeProgram(table, args, [...environment(env), `${MARK}=${labels}`], MARK);
   writeFileSync(path, table.finish().bytes, { mode: 0o600, flag: "wx" });
   if (!process.execve) throw new Failure("SANDBOX", "this Node.js cannot replace its process; nought needs Node 24 or newer");
   process.execve(engine.command, [engine.command, ...engine.args, path], {});
+}
+
+/** Whether that process is in the same user namespace as this one. */
+function sameUsers(pid: number): boolean {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/user`) === readlinkSync("/proc/self/ns/user");
+  } catch {
+    return false;
+  }
 }
 
 function cannotEnter(what: string): Failure {
