@@ -64,14 +64,24 @@ export async function open(request: BuildRequest, store: () => Promise<ContentSt
  * A whole build: Dockerfile → syntax → program → graph → layers → image → outputs. Throws what its parts throw; nothing is named
  * and no output file stands under its final name unless everything succeeded.
  */
-export async function build(request: BuildRequest, store: ContentStore, task: Task): Promise<BuildResult> {
+export async function build(
+  request: BuildRequest,
+  store: ContentStore,
+  task: Task,
+  hooks: Pick<Workshop, "lookInto"> = {},
+): Promise<BuildResult> {
   const opened = await open(request, async () => store, task);
   const { inlet, program, platforms } = opened;
   try {
     const graph = await plan(program, request, platforms, localImages(store, task));
     check(program, request, platforms, inlet, graph, task);
     const shelf = openShelf(store, task);
-    const built = await solve(graph, tools(store, shelf, request, inlet, task), (input) => inlet.open(input), program.syntax.lines);
+    const built = await solve(
+      graph,
+      { ...tools(store, shelf, request, inlet, task), ...hooks },
+      (input) => inlet.open(input),
+      program.syntax.lines,
+    );
     if (task.signal.aborted) throw new Failure("INTERRUPTED", "the build was interrupted");
     const stage = graph.stages.get(graph.target);
     if (!stage) throw new Error("internal: the target was not planned");

@@ -1,7 +1,10 @@
+import type { Failure } from "../kit/error.ts";
 import type { Digest } from "../oci/digest.ts";
+import type { SandboxMount, SandboxSpec } from "../sandbox/spec.ts";
 import type { Shelf } from "../shelf/shelf.ts";
 import type { CacheRecord, ContentStore } from "../store/face.ts";
 import type { Task } from "../task/task.ts";
+import type { Tree } from "../tree/tree.ts";
 import type { InputRef } from "./graph.ts";
 import type { OpenInput } from "./input.ts";
 import type { RunTools } from "./run/tools.ts";
@@ -22,6 +25,16 @@ export interface StepKeys {
   readonly diffId: Digest;
 }
 
+/** A RUN step that failed, for somebody to look into before it is gone. */
+export interface FailedScene {
+  readonly label: string;
+  readonly failure: Failure;
+  /** The image that the step started from. */
+  readonly tree: Tree;
+  /** The step's sandbox once more, with what it changed, its mounts and these; other arguments may be put in. */
+  open(mounts: readonly SandboxMount[]): SandboxSpec;
+}
+
 /** What steps work with: handed down by solve, so that a step knows nothing of flags, terminals or folders of the store. */
 export interface Workshop {
   readonly store: ContentStore;
@@ -39,6 +52,8 @@ export interface Workshop {
   tmp(): Promise<string>;
   /** What RUN needs of the machine and of the command line. */
   run(): Promise<RunTools>;
+  /** Asked for with --debug-on-failure. */
+  readonly lookInto?: (scene: FailedScene) => Promise<void>;
   /** Something to close when the build is over. */
   later(close: () => Promise<void>): void;
 }

@@ -10,7 +10,7 @@ const ENDED: Readonly<Record<number, string>> = {
 
 /** A step whose program ended with something else than 0, in BuildKit's words. */
 export function failedStep({ args }: { readonly args: readonly string[] }, { code }: SandboxExit): Failure {
-  const hint = ENDED[code];
+  const hint = [ENDED[code], "`--debug-on-failure` opens a shell in the root of the step."].filter(Boolean).join(" ");
   const message = `process "${printable(args.join(" "))}" did not complete successfully: exit code: ${code}`;
-  return new Failure("SANDBOX", message, hint === undefined ? {} : { hint });
+  return new Failure("SANDBOX", message, { hint });
 }

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { seal } from "../../image/seal.ts";
 import { Failure } from "../../kit/error.ts";
-import { openRoot, ownLowers } from "../../rootfs/open.ts";
+import { type OpenRoot, openRoot, ownLowers } from "../../rootfs/open.ts";
 import { runSandbox } from "../../sandbox/run.ts";
-import { mountPoints } from "../../sandbox/spec.ts";
+import { mountPoints, type SandboxMount, type SandboxSpec } from "../../sandbox/spec.ts";
 import type { Task } from "../../task/task.ts";
 import type { Draft, Entry } from "../../tree/entry.ts";
 import { type Built, builtOn } from "../built.ts";
@@ -75,10 +75,22 @@ async function execute(step: Step, op: RunOp, below: Built, sources: Sources, sh
   const folder = await store.temporary();
   await using ready = await specOf(op, lowers.tree, sources, join(folder, "mounts"), shop);
   await using root = openRoot(lowers, folder, mountPoints(ready.spec));
-  const { lowers: directories, upper, work } = root;
-  const exit = await runSandbox({ ...ready.spec, lowers: directories, upper, work }, { out: outputOf(step.id, task) }, task);
-  if (task.signal.aborted) throw new Failure("INTERRUPTED", "the build was interrupted");
-  if (exit.code !== 0) throw failedStep(op, exit);
+  const rooted = (open: OpenRoot): SandboxSpec => ({ ...ready.spec, lowers: open.lowers, upper: open.upper, work: open.work });
+  try {
+    const exit = await runSandbox(rooted(root), { out: outputOf(step.id, task) }, task);
+    if (task.signal.aborted) throw new Failure("INTERRUPTED", "the build was interrupted");
+    if (exit.code !== 0) throw failedStep(op, exit);
+  } catch (error) {
+    const look = shop.lookInto;
+    if (look && error instanceof Failure && error.code === "SANDBOX") {
+      const open = (mounts: readonly SandboxMount[]) => {
+        const spec = { ...ready.spec, mounts: [...ready.spec.mounts, ...mounts] };
+        return { ...rooted(openRoot(lowers, folder, mountPoints({ ...spec, terminal: true }))), mounts: spec.mounts };
+      };
+      await look({ label: step.label, failure: error, tree: lowers.tree, open });
+    }
+    throw error;
+  }
   const draft = clamped(await root.changes(task), shop.epoch);
   const sealed = await seal(draft, shelf.open, store.writer(), task);
   await shelf.add(sealed.layer, sealed.draft);

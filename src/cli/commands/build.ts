@@ -16,7 +16,11 @@ import { createRenderer, progressMode } from "../render/progress.ts";
 /** `nought build`: reads the command line, builds, and writes what was asked for beside the image. */
 export async function run(call: Invocation): Promise<number> {
   const { flags } = call;
-  const mode = flags.bool("quiet") ? "quiet" : progressMode(flags.given("progress") ? flags.string("progress") : undefined, call.env);
+  // A picture that is drawn over and over would be in the way of a shell.
+  const progress = lookIntoFailures(call) ? "plain" : flags.string("progress");
+  const mode = flags.bool("quiet")
+    ? "quiet"
+    : progressMode(flags.given("progress") || lookIntoFailures(call) ? progress : undefined, call.env);
   const asked = flags.bool("check") ? "check" : (flags.string("call") ?? "build");
   const notes = acceptedFlags(flags);
   const iidfile = flags.string("iidfile");
@@ -38,7 +42,8 @@ export async function run(call: Invocation): Promise<number> {
     }
     const store = await call.store();
     const { build } = await import("../../build/build.ts");
-    const result = await build(request, store, task);
+    const hooks = lookIntoFailures(call) ? { lookInto: (await import("../build/look-into.ts")).lookInto(call, store, task) } : {};
+    const result = await build(request, store, task, hooks);
     renderer.finish();
     report(call, request, result);
     return 0;
@@ -51,6 +56,10 @@ export async function run(call: Invocation): Promise<number> {
     if (renderer.tellsFailure) return error.exit;
     throw error;
   }
+}
+
+function lookIntoFailures({ flags }: Invocation): boolean {
+  return flags.bool("debug-on-failure") || flags.bool("debug");
 }
 
 function report(call: Invocation, request: BuildRequest, result: BuildResult): void {

@@ -30,6 +30,7 @@ const FLAGS: readonly Flag[] = [
   { name: "cpu-shares", short: "c", type: "int", hidden: true, description: "Limit of RUN" },
   { name: "cpuset-cpus", type: "string", hidden: true, description: "Limit of RUN" },
   { name: "cpuset-mems", type: "string", hidden: true, description: "Limit of RUN" },
+  { name: "debug-on-failure", type: "bool", description: "Open a shell in the root of a RUN that fails, before it is gone" },
   { name: "destination", type: "list", hidden: true, description: "Same as --tag (kaniko's name)" },
   { name: "digest-file", type: "string", hidden: true, description: "Write the digest of the image's manifest to a file (kaniko's name)" },
   { name: "disable-content-trust", type: "bool", default: "true", hidden: true, description: "Ignored" },
