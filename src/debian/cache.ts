@@ -25,12 +25,8 @@ export interface Cache {
 
 /** The cache in a folder, which is made when something is first written. Removes what dead processes left half-written. */
 export function openCache(dir: string): Cache {
-  const made = new Set<string>();
   const folder = (path: string) => {
-    if (!made.has(path)) {
-      orStorageFailure("could not create", path, () => mkdirSync(path, { recursive: true, mode: 0o700 }));
-      made.add(path);
-    }
+    orStorageFailure("could not create", path, () => mkdirSync(path, { recursive: true, mode: 0o700 }));
     return path;
   };
   sweep(join(dir, "tmp"));

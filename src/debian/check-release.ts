@@ -17,7 +17,7 @@ export function ageOf(then: number, at: number): string {
 /** Refuses a signed file that is of another suite than the one asked for: a mirror may serve any signed file anywhere. Throws SIGNATURE. */
 export function checkSuite(release: Release, site: Site, where: string): void {
   const { suite, codename } = release;
-  const names = [suite, codename].filter((name) => name !== "");
+  const names = [...new Set([suite, codename])].filter((name) => name !== "");
   // Older archives say `bullseye` in the file below `bullseye/updates`; two parts are one name.
   if (names.length === 0 || names.includes(site.suite)) return;
   throw new Failure(
