@@ -25,7 +25,7 @@ const PASSWD = "base-passwd";
 
 /** base-passwd: the users and groups that every Debian system has; with the package passwd, also the files for passwords, which nobody has. */
 export async function systemAccounts(site: Site): Promise<void> {
-  if (!site.has(PASSWD)) return;
+  if (!site.isNew(PASSWD)) return;
   const passwd = await site.text("/usr/share/base-passwd/passwd.master");
   const group = await site.text("/usr/share/base-passwd/group.master");
   if (passwd === undefined || group === undefined) return;

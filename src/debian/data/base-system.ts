@@ -10,7 +10,7 @@ const BASE = "base-files";
 
 /** What the script of base-files does on a new system: directories, links and the files that root's shell reads. */
 export function baseFiles(site: Site): void {
-  if (!site.has(BASE)) return;
+  if (!site.isNew(BASE)) return;
   if (site.get("/etc/dpkg/origins/debian")) site.link("/etc/dpkg/origins/default", "debian", BASE);
   for (const [name, path] of BASE_DEFAULTS) install(site, `/usr/share/base-files/${name}`, path, BASE);
   for (const dir of ["/mnt", "/srv", "/opt", "/etc/opt", "/var/opt", "/media"]) site.dir(dir, BASE);
@@ -45,12 +45,12 @@ const LOGS = [
 
 /** libc-bin: how names of users and hosts are looked up. */
 export function nameServices(site: Site): void {
-  if (site.has("libc-bin")) install(site, "/usr/share/libc-bin/nsswitch.conf", "/etc/nsswitch.conf", "libc-bin");
+  if (site.isNew("libc-bin")) install(site, "/usr/share/libc-bin/nsswitch.conf", "/etc/nsswitch.conf", "libc-bin");
 }
 
 /** netbase: names of this machine and of networks. A container gets its own /etc/hosts from whoever starts it. */
 export function networkNames(site: Site): void {
-  if (!site.has("netbase")) return;
+  if (!site.isNew("netbase")) return;
   if (!site.get("/etc/hosts")) site.file("/etc/hosts", HOSTS, "netbase");
   if (!site.get("/etc/networks")) site.file("/etc/networks", NETWORKS, "netbase");
 }
@@ -61,7 +61,7 @@ const NETWORKS = "default\t\t0.0.0.0\nloopback\t127.0.0.0\nlink-local\t169.254.0
 /** tzdata: the time zone is UTC until somebody says otherwise. */
 export async function timeZone(site: Site): Promise<void> {
   const tzdata = site.debs.find(({ name }) => name === "tzdata");
-  if (!tzdata || !site.lookup("/usr/share/zoneinfo/Etc/UTC")) return;
+  if (!tzdata || !site.isNew("tzdata") || !site.lookup("/usr/share/zoneinfo/Etc/UTC")) return;
   site.link("/etc/localtime", "/usr/share/zoneinfo/Etc/UTC", "tzdata");
   // Since Debian 13 the link alone says it.
   const script = tzdata.files.get("postinst")?.toString("latin1") ?? "";

@@ -44,7 +44,7 @@ export function subjectHash(der: Buffer): string | undefined {
  * in ca-certificates.crt, and links by the hash of their subjects, by which OpenSSL finds one (c_rehash(1)).
  */
 export async function trustCertificates(site: Site): Promise<void> {
-  if (!site.has(PACKAGE)) return;
+  if (!site.isNew(PACKAGE)) return;
   const certificates = await certificatesOf(site);
   if (certificates.length === 0) return;
   site.file("/etc/ca-certificates.conf", `${CONF_HEAD}${certificates.map(({ name }) => `${name}\n`).join("")}`, PACKAGE);
@@ -93,7 +93,7 @@ const JAVA_PACKAGE = "ca-certificates-java";
  * `debian:NAME.pem`.
  */
 export async function trustForJava(site: Site): Promise<void> {
-  if (!site.has(JAVA_PACKAGE)) return;
+  if (!site.isNew(JAVA_PACKAGE)) return;
   const parts: Buffer[] = [];
   const certificates = await certificatesOf(site);
   const time = BigInt(site.time(PACKAGE)) * 1000n;

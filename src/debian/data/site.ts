@@ -1,7 +1,7 @@
 import { closeSync, readSync } from "node:fs";
 import { Failure } from "../../kit/error.ts";
 import { printable } from "../../kit/printable.ts";
-import type { Content, Draft, Entry, FileEntry } from "../../tree/entry.ts";
+import type { Draft, Entry, FileEntry } from "../../tree/entry.ts";
 import { follow, type Walkable } from "../../tree/lookup.ts";
 import { compareByPath } from "../../tree/order.ts";
 import { join, nameOf, type Path, parentOf, ROOT, toPath } from "../../tree/path.ts";
@@ -15,6 +15,8 @@ export interface Placed {
   readonly entry: Entry;
   /** Name of a package, or empty for what belongs to the image as a whole. */
   readonly from: string;
+  /** The stage in which it came, or was changed last. */
+  readonly stage: number;
 }
 
 interface Node extends Walkable<Node> {}
@@ -34,6 +36,9 @@ export interface Facts {
  */
 export class Site {
   readonly debs: Deb[] = [];
+  /** Images are made in stages, each of which becomes a layer. 0 first. */
+  stage = 0;
+  readonly #stages = new Map<string, number>();
   readonly #placed = new Map<Path, Placed>();
   readonly #names = new Map<Path, Set<string>>();
   readonly #newest = new Map<string, number>();
@@ -92,6 +97,11 @@ export class Site {
     return this.debs.some((deb) => deb.name === name);
   }
 
+  /** Whether a package came in this stage: what its scripts do is done then, and not again. */
+  isNew(name: string): boolean {
+    return this.#stages.get(name) === this.stage;
+  }
+
   /** Seconds: the newest time in a package; of all packages without a name. Generated files have it, so that the clock is never asked. */
   time(from = ""): number {
     const own = from === "" ? undefined : this.#newest.get(from);
@@ -126,7 +136,7 @@ export class Site {
   /** Puts an entry at its path, which must lie in a directory that is there. */
   put(entry: Entry, from: string): void {
     const { path } = entry;
-    this.#placed.set(path, { entry, from });
+    this.#placed.set(path, { entry, from, stage: this.stage });
     if (path === ROOT) return;
     const dir = parentOf(path);
     const names = this.#names.get(dir) ?? new Set();
@@ -143,6 +153,9 @@ export class Site {
   file(path: string, text: string | Uint8Array, from: string, { mode = 0o644, uid = 0, gid = 0 }: Facts = {}): void {
     const bytes = typeof text === "string" ? Buffer.from(text) : text;
     const real = this.#at(path, from);
+    const there = this.get(real);
+    // What is there already stays as it is, in the stage that it came in.
+    if (there?.kind === "file" && there.mode === mode && there.uid === uid && there.gid === gid && sameBytes(there, bytes)) return;
     this.put(
       { kind: "file", path: real, mode, uid, gid, mtime: this.time(from), size: bytes.length, content: { in: "memory", bytes } },
       from,
@@ -156,7 +169,10 @@ export class Site {
   }
 
   link(path: string, target: string, from: string): void {
-    this.put({ kind: "symlink", path: this.#at(path, from), target, mode: 0o777, uid: 0, gid: 0, mtime: this.time(from) }, from);
+    const real = this.#at(path, from);
+    const there = this.get(real);
+    if (there?.kind === "symlink" && there.target === target) return;
+    this.put({ kind: "symlink", path: real, target, mode: 0o777, uid: 0, gid: 0, mtime: this.time(from) }, from);
   }
 
   /** Makes a directory unless it is there, and its parents (0755). Gives its real path. */
@@ -182,6 +198,7 @@ export class Site {
    */
   add(deb: Deb): void {
     this.debs.push(deb);
+    this.#stages.set(deb.name, this.stage);
     this.#newest.set(
       deb.name,
       deb.draft.reduce((newest, { mtime }) => Math.max(newest, mtime), 0),
@@ -197,7 +214,12 @@ export class Site {
     for (const entry of deb.draft) {
       const path = place(entry.path);
       const there = this.get(path);
-      if (entry.kind === "dir" && (path === ROOT || (there && this.get(this.resolve(path))?.kind === "dir"))) continue;
+      if (entry.kind === "dir" && (path === ROOT || (there && this.get(this.resolve(path))?.kind === "dir"))) {
+        // A directory that was only made because something had to lie in it is from now on the package's.
+        const made = this.#placed.get(path);
+        if (there?.kind === "dir" && made?.from === "" && made.stage === this.stage) this.put({ ...entry, path }, deb.name);
+        continue;
+      }
       const placed: Entry = entry.kind === "hardlink" ? { ...entry, path, target: place(entry.target) } : { ...entry, path };
       if (there && !this.#mayReplace(deb, path, there, placed)) continue;
       this.put(placed, deb.name);
@@ -266,6 +288,10 @@ function linksAfterFiles(entries: readonly Entry[]): Draft {
   });
 }
 
+function sameBytes({ content }: FileEntry, bytes: Uint8Array): boolean {
+  return content.in === "memory" && Buffer.compare(content.bytes, bytes) === 0;
+}
+
 function sameThing(a: Entry, b: Entry): boolean {
   if (a.kind === "file" && b.kind === "file") return a.digest !== undefined && a.digest === b.digest && a.mode === b.mode;
   return a.kind === "symlink" && b.kind === "symlink" && a.target === b.target;
@@ -278,9 +304,4 @@ function replaces(deb: Deb, other: Deb): boolean {
     if (one.name !== other.name) return false;
     return one.relation === undefined || one.version === undefined || satisfies(other.version, one.relation, one.version);
   });
-}
-
-/** Contents made here. */
-export function bytesOf(bytes: Uint8Array): Content {
-  return { in: "memory", bytes };
 }

@@ -1,0 +1,116 @@
+import { join } from "node:path";
+import type { Archive, ArchiveOptions } from "../debian/face.ts";
+import { openImage } from "../image/open.ts";
+import { Failure } from "../kit/error.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
+import { formatPlatform, hostPlatform, normalizePlatform, type Platform } from "../oci/platform.ts";
+import { DEFAULT_REGISTRY, familiarName, type Reference } from "../oci/reference.ts";
+import { openShelf } from "../shelf/shelf.ts";
+import type { ContentStore } from "../store/face.ts";
+import { nameImage } from "../store/name-image.ts";
+import type { Task } from "../task/task.ts";
+import { EMBEDDED, embeddedRecipe, readTag } from "./embedded-recipes.ts";
+import { makeImage } from "./make.ts";
+import { pin } from "./pinned.ts";
+import { RECIPE_VERSION, type Recipe } from "./recipe.ts";
+
+/** Where packages come from when nothing else says it: the stable Debian of the time at which this nought was made. */
+export const DEFAULT_SUITE = "trixie";
+
+/** The annotation by which an image that nought made itself is told from one that a person gave the same name. */
+export const MADE_BY = "io.nought.base";
+
+/** The name after `nought/`, for a reference in the reserved namespace. */
+export function embeddedName(reference: Reference): string | undefined {
+  if (reference.registry !== DEFAULT_REGISTRY || !reference.repository.startsWith("nought/") || reference.digest !== undefined)
+    return undefined;
+  const name = reference.repository.slice("nought/".length);
+  return Object.hasOwn(EMBEDDED, name) ? name : undefined;
+}
+
+/** What says how the archive is opened: flags and configuration, without suite and folder. */
+export type ArchiveChoice = Omit<ArchiveOptions, "suite" | "cacheDir"> & { readonly suite?: string };
+
+/** Images under `nought/`, made from packages when they are asked for and not in the store. */
+export interface EmbeddedImages {
+  /**
+   * Makes an embedded image and gives it its name in the store. Undefined for a name that is none of them. Throws NOT_FOUND for a tag that
+   * does not exist, and what makeImage throws.
+   */
+  find(reference: Reference, platform: Platform, task: Task): Promise<Descriptor | undefined>;
+}
+
+/** The embedded images of a store. Nothing is read or fetched before one is asked for. */
+export function embeddedImages(store: ContentStore, choice: ArchiveChoice = {}): EmbeddedImages {
+  return {
+    async find(reference, platform, task) {
+      const name = embeddedName(reference);
+      if (name === undefined) return undefined;
+      const shown = familiarName(reference);
+      const tag = readTag(reference.tag ?? "latest");
+      const recipe = tag && embeddedRecipe(name, tag);
+      if (tag === undefined || recipe === undefined)
+        throw new Failure("NOT_FOUND", `${shown}: there is no such embedded image`, {
+          hint: "Tags are latest or a suite, alone or followed by -debug and -nonroot.",
+        });
+      const suite = tag.suite ?? choice.suite ?? DEFAULT_SUITE;
+      const label = `[internal] make ${shown} from packages of ${suite}`;
+      const step = { type: "step", id: `internal/base/${shown}`, label } as const;
+      task.emit({ ...step, state: "started" });
+      const root = await makeNamed(recipe, reference, suite, platform, store, choice, task);
+      task.emit({ ...step, state: "done" });
+      return root;
+    },
+  };
+}
+
+async function makeNamed(
+  recipe: Recipe,
+  reference: Reference,
+  suite: string,
+  platform: Platform,
+  store: ContentStore,
+  choice: ArchiveChoice,
+  task: Task,
+): Promise<Descriptor> {
+  let opened: Archive | undefined;
+  const archive = await openLazily(async () => (opened ??= await openArchiveOf(suite, store, choice, task)));
+  try {
+    const annotations = { ...recipe.annotations, [MADE_BY]: `${familiarName(reference)} ${suite} ${RECIPE_VERSION}` };
+    const wanted = normalizePlatform(platform);
+    const pinned = await pin(recipe, wanted, archive, task);
+    const made = await makeImage({ ...recipe, annotations }, pinned, wanted, { store, shelf: openShelf(store, task), archive, task });
+    const root = made.image.descriptor;
+    // One for another processor is used without a name, so that it does not stand where this machine's own should.
+    if (formatPlatform(wanted) === formatPlatform(hostPlatform())) await nameImage(store, reference, root, task);
+    else await store.keep(root);
+    return root;
+  } finally {
+    opened?.[Symbol.dispose]?.();
+  }
+}
+
+/** An archive over the store's own cache of packages. */
+export async function openArchiveOf(suite: string, store: ContentStore, choice: ArchiveChoice, task: Task): Promise<Archive> {
+  const { openArchive } = await import("../debian/archive.ts");
+  return openArchive({ ...choice, suite, cacheDir: join(store.dir, "debian") }, task);
+}
+
+/** An archive that is opened by the first call: pieces without packages need none. */
+async function openLazily(open: () => Promise<Archive>): Promise<Archive> {
+  return {
+    packages: async (architecture, names, task) => (await open()).packages(architecture, names, task),
+    resolve: async (request, task) => (await open()).resolve(request, task),
+    fetchDeb: async (what, task) => (await open()).fetchDeb(what, task),
+    async *fetchDebs(what, task) {
+      yield* (await open()).fetchDebs(what, task);
+    },
+    [Symbol.dispose]() {},
+  };
+}
+
+/** Whether an image of the store under an embedded name is one that nought made, or one that a person put there. */
+export async function isOwn(store: ContentStore, root: Descriptor, platform: Platform): Promise<boolean> {
+  const image = await openImage(store, root, platform);
+  return image.annotations?.[MADE_BY] !== undefined;
+}

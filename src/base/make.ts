@@ -1,0 +1,124 @@
+import { createReadStream } from "node:fs";
+import { Site } from "../debian/data/site.ts";
+import { type Deb, readDeb } from "../debian/deb.ts";
+import { DebContents } from "../debian/deb-contents.ts";
+import type { Archive, LockEntry } from "../debian/face.ts";
+import { type Assembled, assemble } from "../image/assemble.ts";
+import type { Layer } from "../image/layer.ts";
+import { seal } from "../image/seal.ts";
+import { Failure } from "../kit/error.ts";
+import type { HistoryEntry, ImageConfig } from "../oci/config.ts";
+import type { Platform } from "../oci/platform.ts";
+import type { Shelf } from "../shelf/shelf.ts";
+import type { ContentStore } from "../store/face.ts";
+import type { Task } from "../task/task.ts";
+import { compose, prepare } from "./compose.ts";
+import type { Pinned } from "./pinned.ts";
+import type { Recipe, Stage } from "./recipe.ts";
+
+export interface MakeTools {
+  readonly store: ContentStore;
+  readonly shelf: Shelf;
+  readonly archive: Archive;
+  readonly task: Task;
+}
+
+/** Packages read at a time: two are unpacked while others are fetched. */
+const WIDTH = 4;
+
+/**
+ * Makes the image of a recipe from pinned packages: they are fetched, checked and read side by side, each stage is sealed as a layer, and the documents are
+ * put into the store, where nothing refers to them yet. The bytes depend on recipe, packages and platform alone. Throws what its
+ * parts throw; then nothing of it can be seen.
+ */
+export async function makeImage(recipe: Recipe, pinned: Pinned, platform: Platform, tools: MakeTools): Promise<Assembled> {
+  const { store, shelf, task } = tools;
+  using contents = new DebContents(() => store.temporary());
+  const open = contents.opener(shelf.open);
+  const site = new Site(open);
+  prepare(site, recipe, pinned.architecture);
+  const layers: Layer[] = [];
+  const history: HistoryEntry[] = [];
+  const warnings: string[] = [];
+  for (const [index, stage] of recipe.stages.entries()) {
+    const entries = pinned.stages[index] ?? [];
+    const debs = await readDebs(entries, contents, tools);
+    const composed = await compose(site, stage, debs, pinned.architecture);
+    warnings.push(...composed.warnings);
+    if (composed.draft.length === 0) continue;
+    const sealed = await seal(composed.draft, open, store.writer(), task);
+    await shelf.add(sealed.layer, sealed.draft);
+    layers.push(sealed.layer);
+    const created = timeOf(site.time());
+    history.push({ created, created_by: createdBy(stage, entries) });
+  }
+  for (const warning of warnings) task.emit({ type: "note", text: `a script that is not run may matter: ${warning}` });
+  const assembled = assemble(layers, configOf(recipe, platform, layers, history, timeOf(site.time())), recipe.annotations ?? {});
+  await store.putMany([assembled.configBytes, assembled.manifestBytes]);
+  return assembled;
+}
+
+/** RFC 3339, whole seconds. */
+function timeOf(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().replace(".000Z", "Z");
+}
+
+function createdBy(stage: Stage, entries: readonly LockEntry[]): string {
+  const names = entries.map(({ name, version }) => `${name}=${version}`);
+  const shown = names.slice(0, 12).join(" ");
+  return `nought base: ${stage.title}${names.length === 0 ? "" : ` (${shown}${names.length > 12 ? ` and ${names.length - 12} more` : ""})`}`;
+}
+
+/** Fetches and reads packages, several at a time, and gives them in the order asked for. */
+async function readDebs(entries: readonly LockEntry[], contents: DebContents, { archive, task }: MakeTools): Promise<Deb[]> {
+  const debs: Deb[] = Array.from({ length: entries.length });
+  let next = 0;
+  let failed = false;
+  const worker = async () => {
+    while (!failed && next < entries.length) {
+      const index = next++;
+      const entry = entries[index] as LockEntry;
+      if (task.signal.aborted) throw new Failure("INTERRUPTED", "interrupted while packages were read");
+      try {
+        const file = await archive.fetchDeb(entry, task);
+        const label = `${entry.name} ${entry.version}`;
+        debs[index] = await readDeb(createReadStream(file.path, { highWaterMark: 1 << 20 }), label, contents, task, entry);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
+  };
+  const running = Array.from({ length: Math.min(WIDTH, entries.length) }, worker);
+  await Promise.allSettled(running);
+  await Promise.all(running);
+  return debs;
+}
+
+function configOf(
+  recipe: Recipe,
+  platform: Platform,
+  layers: readonly Layer[],
+  history: readonly HistoryEntry[],
+  created: string,
+): ImageConfig {
+  const { user, env = {}, entrypoint, cmd, workdir, labels, ports, stopSignal } = recipe.config;
+  return {
+    created,
+    architecture: platform.architecture,
+    os: platform.os,
+    ...(platform.variant === undefined ? {} : { variant: platform.variant }),
+    config: {
+      ...(user === undefined ? {} : { User: user }),
+      ...(ports === undefined ? {} : { ExposedPorts: Object.fromEntries(ports.map((port) => [port, {}])) }),
+      Env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
+      ...(entrypoint === undefined ? {} : { Entrypoint: entrypoint }),
+      ...(cmd === undefined ? {} : { Cmd: cmd }),
+      WorkingDir: workdir ?? "/",
+      ...(labels === undefined ? {} : { Labels: labels }),
+      ...(stopSignal === undefined ? {} : { StopSignal: stopSignal }),
+    },
+    rootfs: { type: "layers", diff_ids: layers.map(({ diffId }) => diffId) },
+    history,
+  };
+}

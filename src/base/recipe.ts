@@ -1,0 +1,66 @@
+import type { Account, Group } from "../debian/data/accounts.ts";
+
+/** A file that a recipe adds; text, or another file that the packages have. */
+export interface RecipeFile {
+  readonly path: string;
+  readonly text?: string;
+  /** A file of the host, beside the recipe. */
+  readonly source?: string;
+  /** Target of a symbolic link. */
+  readonly link?: string;
+  /** An empty directory. */
+  readonly directory?: boolean;
+  readonly mode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
+/** What is done in one layer: packages with what they need, and what is cut off and put on. */
+export interface Stage {
+  /** What this layer is, for its line of history. */
+  readonly title: string;
+  /** `name` or `name=version`. What they depend on comes with them, unless an earlier stage has it. */
+  readonly packages: readonly string[];
+  /** Packages that count as there although nothing has them: what only scripts or other commands of a package need. */
+  readonly assume?: readonly string[];
+  readonly recommends?: boolean;
+  readonly essential?: boolean;
+  readonly priorities?: readonly string[];
+  /**
+   * Paths of the packages of this stage that are left out, as in a .dockerignore, without a leading slash. Effects of scripts are cut by
+   * them too.
+   */
+  readonly exclude?: readonly string[];
+  readonly users?: readonly Account[];
+  readonly groups?: readonly Group[];
+  readonly files?: readonly RecipeFile[];
+  /** Makes links to a busybox for its commands in this folder. */
+  readonly applets?: { readonly busybox: string; readonly folder: string };
+}
+
+/** What a container of the image starts with. */
+export interface RecipeConfig {
+  readonly user?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly entrypoint?: readonly string[];
+  readonly cmd?: readonly string[];
+  readonly workdir?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly ports?: readonly string[];
+  readonly stopSignal?: string;
+}
+
+/** An image made of Debian packages, as data. */
+export interface Recipe {
+  /** Suite to take packages from where nothing else says it. */
+  readonly suite?: string;
+  /** Lowest first; each becomes a layer. */
+  readonly stages: readonly Stage[];
+  readonly config: RecipeConfig;
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** Links `/bin` → `usr/bin` and so on. Default true. */
+  readonly mergedUsr?: boolean;
+}
+
+/** Changes whenever the same recipe and packages would come to other bytes than with an earlier nought. */
+export const RECIPE_VERSION = 1;
