@@ -46,6 +46,7 @@ export async function readEntry(entry: FileEntry, files: LayerFiles, target: Chu
 }
 
 /** What tells the names of one file from equal files: entries with the same address are hard links of each other. */
-export function addressOf(entry: FileEntry): string | undefined {
-  return entry.content.in === "layer" ? `${entry.content.diffId}:${entry.content.offset}` : undefined;
+export function addressOf({ content }: FileEntry): string | undefined {
+  if (content.in === "layer") return `${content.diffId}:${content.offset}`;
+  return content.in === "host" ? `host:${content.path}` : undefined;
 }

@@ -1,10 +1,10 @@
-import { isatty } from "node:tty";
 import type { Container } from "../../container/face.ts";
 import type { DebugRequest } from "../../debug/debug.ts";
 import type { Image } from "../../image/layer.ts";
 import { openImage } from "../../image/open.ts";
 import { Failure } from "../../kit/error.ts";
 import { printable } from "../../kit/printable.ts";
+import { isTerminal } from "../../kit/terminal.ts";
 import { hostPlatform } from "../../oci/platform.ts";
 import { familiarName } from "../../oci/reference.ts";
 import { enterUserNamespace } from "../../sandbox/userns.ts";
@@ -25,7 +25,7 @@ export async function run(call: Invocation): Promise<number> {
   const { debugFiles, debugImage, debugProcess } = await import("../../debug/debug.ts");
   const request = requestOf(call, toolbox, words);
   const interactive = flags.bool("interactive") || request.terminal;
-  if (request.terminal && interactive && !isatty(0)) throw new Failure("USAGE", "the input device is not a TTY", { exit: 1 });
+  if (request.terminal && interactive && !isTerminal(0)) throw new Failure("USAGE", "the input device is not a TTY", { exit: 1 });
   const io = { direct: true, ...(interactive ? { stdin: "inherit" as const } : {}) };
   const exit =
     "pid" in found
@@ -98,7 +98,7 @@ function requestOf({ flags }: Invocation, toolbox: Image, words: readonly string
     capAdd: flags.list("cap-add"),
     privileged: flags.bool("privileged"),
     // A shell for somebody who sits at a terminal wants one.
-    terminal: asked ? flags.bool("tty") : command.length === 0 && isatty(0) && isatty(1),
+    terminal: asked ? flags.bool("tty") : command.length === 0 && isTerminal(0) && isTerminal(1),
     ...(user === undefined ? {} : { user }),
     ...(workdir === undefined ? {} : { workdir }),
   };

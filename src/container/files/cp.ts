@@ -51,7 +51,7 @@ export async function copyOut(root: RootedFolder, container: string, path: strin
   // The place is the root: nothing that comes out of the container leads out of it.
   using host = new RootedFolder(destination.base);
   const writer = new FolderWriter(host, "/", { owner: "mine", special: false, note: how.note });
-  return copy(source, destination.as, writer, task);
+  return await copy(source, destination.as, writer, task);
 }
 
 /** Copies a path of a container into a sink, under its own name: docker cp CONTAINER:PATH -. Throws NOT_FOUND, STORAGE. */
@@ -73,7 +73,7 @@ export async function copyIn(root: RootedFolder, container: string, from: string
   const source = findOnHost(host, from, how.follow);
   const destination = destinationIn(root, container, path, source);
   const writer = new FolderWriter(root, destination.base, { owner: how.owner, special: true, note: how.note });
-  return copy(source, destination.as, writer, task);
+  return await copy(source, destination.as, writer, task);
 }
 
 /** The directory of a container that an archive goes to: docker cp - CONTAINER:PATH. Throws NOT_FOUND, CONFLICT. */
