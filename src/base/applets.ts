@@ -3,7 +3,7 @@ import { Failure } from "../kit/error.ts";
 import { join, type Path } from "../tree/path.ts";
 
 /** How the list of commands begins in a busybox: sorted by name, and these two come first. */
-const BEGIN = Buffer.from("\0[\0[[\0", "latin1");
+const BEGIN = Buffer.from("[\0[[\0", "latin1");
 
 /**
  * The commands of a busybox, read from the list that the program itself searches (its names one after the other, sorted). It is not
@@ -12,7 +12,7 @@ const BEGIN = Buffer.from("\0[\0[[\0", "latin1");
 export function appletsOf(program: Buffer): string[] {
   for (let at = program.indexOf(BEGIN); at >= 0; at = program.indexOf(BEGIN, at + 1)) {
     const names: string[] = [];
-    for (let from = at + 1; from < program.length; ) {
+    for (let from = at; from < program.length; ) {
       const end = program.indexOf(0, from);
       const name = program.toString("latin1", from, end);
       if (end < 0 || !/^[a-z0-9[][a-z0-9_.[-]*$/i.test(name) || (names.at(-1) ?? "") >= name) break;
