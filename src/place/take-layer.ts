@@ -20,6 +20,9 @@ export interface TakenLayer {
   readonly mediaType: string;
 }
 
+/** What bytes are found guilty of that may only have been spoiled on their way. */
+const SHAPES: ReadonlySet<string> = new Set(["TAR", "COMPRESSION", "LIMIT", "DIGEST"]);
+
 const STORED: Readonly<Partial<Record<StreamKind, Compression>>> = {
   gzip: "gzip",
   zstd: "zstd",
@@ -48,8 +51,10 @@ export async function takeLayer(
     written += chunk.length;
     await into?.write(chunk);
   };
+  let close: () => unknown = () => {};
   try {
-    const { kind, rest } = await peek(chunks);
+    const { kind, rest, close: done } = await peek(chunks);
+    close = done;
     const compression = STORED[kind] ?? (expect === undefined ? undefined : "uncompressed");
     const counted = async function* () {
       for await (const chunk of rest) {
@@ -63,8 +68,16 @@ export async function takeLayer(
       }
     };
     const source = compression === undefined ? passing((await decompress(counted())).bytes, write) : counted();
+    // Whatever the bytes look like, those of another digest are refused for that.
+    const judge = async (problem: unknown): Promise<never> => {
+      if (expect === undefined || !(problem instanceof Failure) || !SHAPES.has(problem.code) || size > expect.size) throw problem;
+      for await (const _ of counted()) if (size > expect.size) break;
+      const came = given.digest();
+      if (came === expect.digest && size === expect.size) throw problem;
+      throw new Failure("DIGEST", `blob ${expect.digest} came with other bytes: ${problem.message}`, { cause: problem });
+    };
     const declared = { ...(diffId === undefined ? {} : { diffId }), ...(mediaType === undefined ? {} : { mediaType }) };
-    const indexed = await indexLayer(source, declared, task);
+    const indexed = await indexLayer(source, declared, task).catch(judge);
     const digest = given.digest();
     if (expect !== undefined && (size !== expect.size || digest !== expect.digest)) {
       throw new Failure("DIGEST", `blob ${expect.digest} of ${expect.size} bytes came with ${size} bytes and the digest ${digest}`);
@@ -82,6 +95,8 @@ export async function takeLayer(
   } catch (error) {
     into?.abort();
     throw error;
+  } finally {
+    await close();
   }
 }
 
@@ -93,7 +108,7 @@ async function* passing(chunks: AsyncIterable<Buffer>, write: (chunk: Uint8Array
 }
 
 /** The kind of a stream, and the stream again from its beginning. */
-async function peek(chunks: AsyncIterable<Uint8Array>): Promise<{ kind: StreamKind; rest: AsyncIterable<Uint8Array> }> {
+async function peek(chunks: AsyncIterable<Uint8Array>): Promise<{ kind: StreamKind; rest: AsyncIterable<Uint8Array>; close(): unknown }> {
   const iterator = chunks[Symbol.asyncIterator]();
   const early: Uint8Array[] = [];
   let size = 0;
@@ -103,9 +118,10 @@ async function peek(chunks: AsyncIterable<Uint8Array>): Promise<{ kind: StreamKi
     early.push(value);
     size += value.length;
   }
-  const rest = async function* () {
-    yield* early.splice(0);
-    yield* { [Symbol.asyncIterator]: () => iterator };
+  const kind = detect(Buffer.concat(early));
+  // Who stops early may come back for what is left.
+  const rest: AsyncIterator<Uint8Array> = {
+    next: async () => (early.length > 0 ? { value: early.shift() as Uint8Array, done: false } : iterator.next()),
   };
-  return { kind: detect(Buffer.concat(early)), rest: rest() };
+  return { kind, rest: { [Symbol.asyncIterator]: () => rest }, close: () => iterator.return?.() };
 }

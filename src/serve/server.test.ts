@@ -18,7 +18,7 @@ before(async () => {
   registry = await startOwnRegistry(join(dir, "registry"));
 });
 after(async () => {
-  await registry.stop();
+  await registry.close();
   rmSync(dir, { recursive: true, force: true });
 });
 
@@ -176,12 +176,12 @@ test("blobs that no repository has go when the registry starts again, and the ot
   const image = await pushImage(first.host, "a", "kept");
   await ask(first.host, "DELETE", `/v2/a/blobs/${gone.digest}`);
   writeFileSync(join(folder, "uploads", "upload-1-2-3-4-5"), "left by one that is dead");
-  await first.stop();
+  await first.close();
   const second = await startOwnRegistry(folder);
   const files = readdirSync(join(folder, "blobs", "sha256"));
   assert.ok(!files.includes(gone.digest.slice(7)));
   assert.equal(files.length, 3);
   assert.deepEqual(readdirSync(join(folder, "uploads")), []);
   assert.deepEqual((await ask(second.host, "GET", "/v2/a/manifests/kept")).bytes, image.bytes);
-  await second.stop();
+  await second.close();
 });

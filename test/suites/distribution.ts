@@ -354,7 +354,7 @@ export function distributionRules(registry: Conformance): void {
     }
   });
 
-  test(`${registry.name}: ends`, { skip: registry.skip ?? false }, async () => running?.stop());
+  test(`${registry.name}: ends`, { skip: registry.skip ?? false }, async () => running?.close());
 }
 
 const OCTETS = { "content-type": "application/octet-stream" };
