@@ -113,8 +113,10 @@ test("D21: conflicts and breaks lead to other alternatives, or to words", () => 
     record("mta-b", { provides: "mta", conflicts: "mta" }),
     record("tool", { breaks: "mta-a (<< 2)" }),
     record("wants-a", { depends: "mta-a" }),
+    record("elsewhere", { conflicts: "mta-a:arm64" }),
   ]);
   assert.deepEqual(names(pool, ["app"]), ["mta-b", "tool", "app"]);
+  assert.deepEqual(names(pool, ["elsewhere", "mta-a"]), ["elsewhere", "mta-a"]);
   assert.throws(() => names(pool, ["mta-a", "mta-b"]), failing(/mta-b \(1\.0\) is refused by mta-a \(1\.0\), which conflicts with mta/));
   assert.throws(() => names(pool, ["wants-a", "tool"]), failing(/wants-a \(1\.0\) needs mta-a, but mta-a \(1\.0\) is refused by tool/));
 });

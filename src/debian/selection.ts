@@ -76,13 +76,13 @@ export class Selection {
     const names = [record.name, ...this.pool.provides(record).map((one) => one.name)];
     for (const name of names) {
       for (const { wanted, owner } of this.against.get(name) ?? []) {
-        if (owner.record.name !== record.name && matches(record, wanted, this.pool))
+        if (owner.record.name !== record.name && forbids(wanted, record, this.pool))
           return `is refused by ${label(owner.record)}, which conflicts with ${formatWanted(wanted)}`;
       }
     }
     for (const wanted of negative(record)) {
       for (const other of this.byName.get(wanted.name) ?? []) {
-        if (other.record.name !== record.name && matches(other.record, wanted, this.pool))
+        if (other.record.name !== record.name && forbids(wanted, other.record, this.pool))
           return `conflicts with ${formatWanted(wanted)}, which is ${label(other.record)}`;
       }
     }
@@ -132,6 +132,13 @@ function negative(record: PackageRecord): readonly Wanted[] {
     against.set(record, list);
   }
   return list;
+}
+
+/** Whether Conflicts or Breaks with this relation speak of a package; `name:arch` only of that processor's. */
+function forbids(wanted: Wanted, record: PackageRecord, pool: Pool): boolean {
+  const { qualifier } = wanted;
+  if (qualifier !== undefined && qualifier !== "any" && qualifier !== record.architecture) return false;
+  return matches(record, wanted, pool);
 }
 
 /** `name (version)` for messages: both were checked for their form when they were read. */
