@@ -16,7 +16,7 @@ import type { CacheMount, CacheMountStore, CacheMountWish } from "./mount.ts";
 import { slotsIn } from "./slot.ts";
 import { takeCacheMount } from "./take.ts";
 
-const how: UnpackHow = { ids: "mine", calls: { overlay: "user", change: () => [], attributes: () => [] } };
+const how: UnpackHow = { ids: "mine", calls: { overlay: "user", change: (all) => all.map(() => 0), attributes: () => [] } };
 
 /** A store in a temporary folder, and a way to take mounts in it. */
 async function within(

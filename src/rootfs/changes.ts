@@ -44,6 +44,21 @@ interface Found {
  * Throws SANDBOX for an overlay that was mounted with options whose books cannot be read back, STORAGE, LIMIT, INTERRUPTED.
  */
 export async function readChanges(upper: string, below: Tree, how: ChangesHow, task: Task): Promise<Draft> {
+  return (await readUpper(upper, below, how, task)).draft;
+}
+
+/** The changes, and what the upper directory is good for besides. */
+export interface ReadUpper {
+  readonly draft: Draft;
+  /**
+   * Whether the upper directory may stand for the layer that the draft becomes: `anywhere` where it holds just that, `here`, on the layers that
+   * it was made on, where it also holds copies of what is below, and `nowhere` with sockets, mount points and attributes that no layer has.
+   */
+  readonly standsFor: "anywhere" | "here" | "nowhere";
+}
+
+/** The same as readChanges, for who means to keep the upper directory (adoptUpper). */
+export async function readUpper(upper: string, below: Tree, how: ChangesHow, task: Task): Promise<ReadUpper> {
   const all: Found[] = [];
   try {
     const kids = list(upper, ROOT, all, task);
@@ -51,7 +66,7 @@ export async function readChanges(upper: string, below: Tree, how: ChangesHow, t
     for (const [at, found] of all.entries()) found.xattrs = attributes[at] ?? NONE;
     const reader = new ChangeReader(below, how, task);
     reader.read(kids, false);
-    return reader.draft;
+    return reader;
   } catch (error) {
     throw storageFailure(error, "could not read the changes in", upper);
   }
@@ -75,8 +90,9 @@ function list(folder: string, path: Path, all: Found[], task: Task): Found[] {
   });
 }
 
-class ChangeReader {
+class ChangeReader implements ReadUpper {
   readonly draft: Entry[] = [];
+  standsFor: ReadUpper["standsFor"] = "anywhere";
   readonly #below: Tree;
   readonly #how: ChangesHow;
   readonly #task: Task;
@@ -95,13 +111,14 @@ class ChangeReader {
       const { path, stats } = found;
       const old = this.#below.get(path);
       const shown = hidden ? undefined : old;
-      if (stats.isSocket()) continue;
-      // All whiteouts of a mount are names of one inode; that says nothing.
-      if (stats.isCharacterDevice() && stats.rdev === 0) {
+      // All whiteouts of a mount are names of one inode; that says nothing. A socket is in no layer, but what it took the place of is gone.
+      if (stats.isSocket() || (stats.isCharacterDevice() && stats.rdev === 0)) {
         if (shown) this.draft.push({ kind: "whiteout", path, mode: 0, uid: 0, gid: 0, mtime: seconds(stats) });
+        if (!shown || stats.isSocket()) this.standsFor = "nowhere";
         continue;
       }
       if (path.slice(path.lastIndexOf("/") + 1).startsWith(".wh.")) {
+        this.standsFor = "nowhere";
         this.#task.emit({ type: "note", text: `${printable(path)} is left out: in a layer, its name would say that another file is gone` });
         continue;
       }
@@ -120,7 +137,10 @@ class ChangeReader {
     this.read(found.kids, hidden || marked || shown?.kind !== "dir");
     if (this.draft.length > at + 1 || opaque) return;
     const same = shown ? shown.kind === "dir" && compareEntries(visible(shown), entry).length === 0 && whole(found.stats) : false;
-    if (same || (shown === undefined && this.#how.stubs?.has(entry.path))) this.draft.pop();
+    const stub = shown === undefined && this.#how.stubs?.has(entry.path);
+    if (!same && !stub) return;
+    this.draft.pop();
+    this.#leftOut(stub ? "nowhere" : "here");
   }
 
   #leaf(found: Found, facts: Facts, shown: Entry | undefined): void {
@@ -137,13 +157,17 @@ class ChangeReader {
         this.#first.set(inode, path);
       }
       entry = { ...facts, kind: "file", size: stats.size, content: { in: "host", path: file, stamp: stampOf(stats) } };
-      if (stats.nlink === 1 && this.#isSameFile(entry, shown, stats)) return;
+      if (stats.nlink === 1 && this.#isSameFile(entry, shown, stats)) return this.#leftOut("here");
     } else if (stats.isSymbolicLink())
       entry = { ...facts, mode: 0o777, kind: "symlink", target: decodeName(readlinkSync(fsName(file), { encoding: "buffer" })) };
     else if (stats.isFIFO()) entry = { ...facts, kind: "fifo" };
     else entry = { ...facts, kind: stats.isBlockDevice() ? "block" : "char", ...deviceOf(stats.rdev) };
-    if (entry.kind !== "file" && shown && whole(stats) && compareEntries(visible(shown), entry).length === 0) return;
+    if (entry.kind !== "file" && shown && whole(stats) && compareEntries(visible(shown), entry).length === 0) return this.#leftOut("here");
     this.draft.push(entry);
+  }
+
+  #leftOut(then: "here" | "nowhere"): void {
+    if (this.standsFor !== "nowhere") this.standsFor = then;
   }
 
   /** Whether a file was copied up and is as it was. Bytes are compared last, and only where nothing else differs. */
@@ -155,6 +179,8 @@ class ChangeReader {
 
   #facts({ path, stats, xattrs }: Found, old: Entry | undefined): Facts {
     const kept = keptAttributes(xattrs);
+    if (xattrs.size > (kept?.size ?? 0) && [...xattrs.keys()].some((name) => !kept?.has(name) && !isHarmless(name)))
+      this.#leftOut("nowhere");
     const { uid, gid } = this.#how.ids === "keep" ? stats : this.#noted(stats, xattrs, old);
     return { path, mode: stats.mode & 0o7777, uid, gid, mtime: seconds(stats), ...(kept ? { xattrs: kept } : {}) };
   }
@@ -182,6 +208,11 @@ function keptAttributes(xattrs: ReadonlyMap<string, Uint8Array>): ReadonlyMap<st
   if (xattrs.size === 0) return undefined;
   const kept = [...xattrs].filter(([name]) => name === "security.capability" || (name.startsWith("user.") && !isOwnBook(name)));
   return kept.length === 0 ? undefined : new Map(kept.sort(([a], [b]) => compareNames(a, b)));
+}
+
+/** Attributes that no layer has and that a directory below others may have: the books, and labels that this machine gives to every file. */
+function isHarmless(name: string): boolean {
+  return isOwnBook(name) || name === "security.selinux";
 }
 
 function kindOf(stats: Stats): Entry["kind"] {

@@ -10,8 +10,9 @@ import type { Draft } from "../tree/entry.ts";
 import { type Path, ROOT } from "../tree/path.ts";
 import type { LayerFiles } from "../tree/read.ts";
 import type { Tree } from "../tree/tree.ts";
+import { adoptUpper } from "./adopt.ts";
 import { tableCalls } from "./calls.ts";
-import { readChanges } from "./changes.ts";
+import { type ReadUpper, readUpper } from "./changes.ts";
 import { type Lowers, prepareLowers, type SourceLayer } from "./lowers.ts";
 import { removeTree } from "./remove.ts";
 import { makeStubs } from "./stub.ts";
@@ -27,6 +28,12 @@ export interface OpenRoot extends AsyncDisposable {
   readonly tree: Tree;
   /** What was changed, once nothing runs in it any more. Contents are files in `upper`. Throws what readChanges throws. */
   changes(task: Task): Promise<Draft>;
+  /**
+   * Keeps what `changes` read last as the unpacked form of the layer it was sealed as, on top of the layers with this chain ID, so that the next
+   * step finds it. Only when nothing runs in the root and nobody reads the draft's contents any more: afterwards there is no `upper`. False
+   * where that cannot be done, which costs an unpacking. Throws as adoptUpper.
+   */
+  adopt(store: string, layer: SourceLayer, below: Digest | undefined): Promise<boolean>;
 }
 
 let own: UnpackHow | undefined;
@@ -81,12 +88,17 @@ export function openRoot(lowers: Lowers, folder: string, points: readonly MountP
   } catch (error) {
     throw storageFailure(error, "could not make a root in", folder);
   }
+  let read: ReadUpper | undefined;
   return {
     lowers: [...directories, stubs],
     upper,
     work,
     tree,
-    changes: (task) => readChanges(upper, tree, { ...how, stubs: made }, task),
+    async changes(task) {
+      read = await readUpper(upper, tree, { ...how, stubs: made }, task);
+      return read.draft;
+    },
+    adopt: async (store, layer, below) => read !== undefined && adoptUpper(store, upper, read, layer, { chain: below, tree }, how),
     [Symbol.asyncDispose]: async () => removeTree(folder),
   };
 }

@@ -4,12 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
-import { digestOf } from "../oci/digest.ts";
-import { createTask } from "../task/task.ts";
+import { type Digest, digestOf } from "../oci/digest.ts";
+import { createTask, type Task } from "../task/task.ts";
 import type { Draft } from "../tree/entry.ts";
 import { mergeTree } from "../tree/merge.ts";
-import { readChanges } from "./changes.ts";
-import { prepareLowers, type SourceLayer } from "./lowers.ts";
+import { adoptUpper } from "./adopt.ts";
+import { readUpper } from "./changes.ts";
+import { chainOf, prepareLowers, type SourceLayer } from "./lowers.ts";
 import { ownHow } from "./open.ts";
 import { removeTree } from "./remove.ts";
 import { Layers } from "./testing/layers.ts";
@@ -41,13 +42,24 @@ async function roundTrip(base: readonly Draft[], step: readonly Deed[]): Promise
       perform(step, overlay.root, how);
       seen = picture(overlay.root, how);
     }
-    const draft = await readChanges(join(dir, "upper"), tree, how, task);
-    const added = await sealed.seal(draft);
+    const read = await readUpper(join(dir, "upper"), tree, how, task);
+    const added = await sealed.seal(read.draft);
     assert.deepEqual(picked([...base, added.draft]), seen, "the layers say what was seen");
     const again = await prepareLowers(dir, [...lowest, added], sealed.files, how, task);
     mkdirSync(join(dir, "again"));
-    await using overlay = await Overlay.mount(again.directories, join(dir, "again"), false);
-    assert.deepEqual(picture(overlay.root, how), seen, "and show it again when they are stacked");
+    {
+      await using overlay = await Overlay.mount(again.directories, join(dir, "again"), false);
+      assert.deepEqual(picture(overlay.root, how), seen, "and show it again when they are stacked");
+    }
+    // The same with the upper directory in the place of the layer, in another store.
+    const other = join(dir, "other");
+    const before = await prepareLowers(other, lowest, sealed.files, how, task);
+    const chain = lowest.reduce<Digest | undefined>((below, { diffId }) => chainOf(below, diffId), undefined);
+    if (!(await adoptUpper(other, join(dir, "upper"), read, added, { chain, tree: before.tree }, how))) return;
+    const quiet: Task = { ...task, emit: () => assert.fail("a layer was unpacked though its upper directory was there") };
+    const adopted = await prepareLowers(other, [...lowest, added], sealed.files, how, quiet);
+    await using overlay = await Overlay.mount(adopted.directories, join(dir, "again"), false);
+    assert.deepEqual(picture(overlay.root, how), seen, "and as well when the upper directory becomes a lower one");
   } finally {
     removeTree(dir);
   }

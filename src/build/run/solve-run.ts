@@ -94,6 +94,8 @@ async function execute(step: Step, op: RunOp, below: Built, sources: Sources, sh
   const draft = clamped(await root.changes(task), shop.epoch);
   const sealed = await seal(draft, shelf.open, store.writer(), task);
   await shelf.add(sealed.layer, sealed.draft);
+  // The next step stands on it as it is.
+  await root.adopt(store.dir, { diffId: sealed.layer.diffId, draft: sealed.draft }, below.layers.length > 0 ? below.chain : undefined);
   return { layer: sealed.layer, newest: draft.reduce((newest, entry) => Math.max(newest, entry.mtime), 0) };
 }
 

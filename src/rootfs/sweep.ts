@@ -1,0 +1,98 @@
+import { lstatSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { livenessOf, makerOf } from "../kit/liveness.ts";
+import { lookAt, namesIn } from "../kit/look.ts";
+import { readSmallFile } from "../kit/read-file.ts";
+import { orStorageFailure } from "../kit/storage-failure.ts";
+import { type Digest, digestFromHex } from "../oci/digest.ts";
+import { fsName } from "../tree/content.ts";
+import { MARK, syncLater, unsyncedLong } from "./durable.ts";
+import { heldLowers, lowersFolder, whileNoneRemoved } from "./hold.ts";
+import { OF, putAside } from "./lowers.ts";
+import { removeTree } from "./remove.ts";
+
+/** An unpacked layer. */
+export interface UnpackedLayer {
+  /** 64 hex digits: a diffID or a chain ID. */
+  readonly name: string;
+  readonly directory: string;
+  readonly diffId: Digest;
+  /** Milliseconds since the epoch at which it got its name. */
+  readonly made: number;
+}
+
+/** All unpacked layers of a store, in every form. Throws STORAGE. */
+export function unpackedLayers(store: string): UnpackedLayer[] {
+  return formFolders(store).flatMap((folder) =>
+    namesIn(folder)
+      .filter((name) => /^[0-9a-f]{64}$/.test(name))
+      .map((name) => {
+        const directory = join(folder, name);
+        const of = orStorageFailure("could not read", directory + OF, () => readSmallFile(directory + OF, 64)?.toString("latin1"));
+        const hex = of !== undefined && /^[0-9a-f]{64}$/.test(of) ? of : name;
+        return { name, directory, diffId: digestFromHex(hex), made: lookAt(directory + OF)?.mtimeMs ?? 0 };
+      }),
+  );
+}
+
+function formFolders(store: string): string[] {
+  return ["root", "ranges", "noted"].map((form) => join(lowersFolder(store), form)).filter((folder) => lookAt(folder) !== undefined);
+}
+
+/** Half-made and half-removed directories, and files beside directories that are gone, of processes that are gone. */
+export function abandonedLowers(store: string): string[] {
+  return formFolders(store).flatMap((folder) => {
+    const names = new Set(namesIn(folder));
+    return [...names].filter((name) => isAbandoned(folder, name, names)).map((name) => join(folder, name));
+  });
+}
+
+function isAbandoned(folder: string, name: string, names: ReadonlySet<string>): boolean {
+  if (name.startsWith("half-")) {
+    const maker = makerOf(name.slice(5));
+    return maker === undefined || livenessOf(maker) === "dead";
+  }
+  const owner = [OF, MARK].flatMap((end) => (name.endsWith(end) ? [name.slice(0, -end.length)] : []))[0];
+  if (owner === undefined || names.has(owner)) return false;
+  // They are written just before the directory gets its name.
+  return Date.now() - (lookAt(join(folder, name))?.mtimeMs ?? 0) > 3_600_000;
+}
+
+/**
+ * Removes unpacked layers that `keep` says nothing for and that no living process uses (all stay without it), and what processes that are gone
+ * left half-made. Who else relies on some (containers) has to say so by `keep`, which is asked while nobody begins to use one.
+ * Needs the rights of who unpacked them: inside the user namespace where it was one. Gives how many were removed. Throws STORAGE.
+ */
+export async function sweepLowers(store: string, keep: (layer: UnpackedLayer) => boolean = () => true): Promise<number> {
+  if (lookAt(lowersFolder(store)) === undefined) return 0;
+  const gone = await whileNoneRemoved(store, () => {
+    const held = heldLowers(store);
+    const unused = unpackedLayers(store).filter((layer) => !held.has(layer.name) && !keep(layer));
+    // Renamed first: what is being removed must not look complete to anybody, however long it takes and wherever it ends.
+    return unused.map(({ directory }) => putAside(directory));
+  });
+  const left = abandonedLowers(store);
+  for (const path of [...gone, ...left]) removeTree(path);
+  for (const folder of formFolders(store)) syncLater(folder, unsyncedLong(folder));
+  return gone.length + left.length;
+}
+
+/** Bytes on disk below a directory, names of one file counted once. What may not be looked into counts as nothing. */
+export function bytesBelow(directory: string): number {
+  const seen = new Set<number>();
+  let bytes = 0;
+  const walk = (path: string): void => {
+    const stats = lstatSync(fsName(path), { throwIfNoEntry: false });
+    if (stats === undefined || seen.has(stats.ino)) return;
+    if (stats.nlink > 1 && !stats.isDirectory()) seen.add(stats.ino);
+    bytes += stats.blocks * 512;
+    if (!stats.isDirectory()) return;
+    try {
+      for (const name of readdirSync(fsName(path), { encoding: "latin1" })) walk(`${path}/${name}`);
+    } catch {
+      // Not ours to look into.
+    }
+  };
+  walk(directory);
+  return bytes;
+}
