@@ -7,8 +7,7 @@ import { printable } from "../kit/printable.ts";
 import { openToRead } from "../kit/read-file.ts";
 import { redactUrl } from "../net/redact.ts";
 import type { Task } from "../task/task.ts";
-import type { PackageRecord } from "./face.ts";
-import { encodePackages, openPackages, type PackageIndex } from "./package-index.ts";
+import { openPackages, type PackageIndex, PackageWriter } from "./package-index.ts";
 import { parsePackages } from "./parse-packages.ts";
 import type { Pin } from "./release.ts";
 import type { OpenSuite, SuiteAccess } from "./suite.ts";
@@ -57,12 +56,12 @@ export async function openIndex(
   const plainPin = release.files.get(base);
   const plain = await unpack(packed, plainPin?.size ?? LIMITS.packageIndexBytes, where);
   if (plainPin !== undefined) checkPin(plain, plainPin, `${where}, unpacked`);
-  const records: PackageRecord[] = [];
+  const writer = new PackageWriter();
   parsePackages(plain, site.suite, where, (record) => {
     // Packages for all processors are in every index unless there is one for them alone.
-    if (record.architecture === architecture || record.architecture === "all") records.push(record);
+    if (record.architecture === architecture || record.architecture === "all") writer.add(record);
   });
-  access.cache.write(file, encodePackages(records));
+  access.cache.write(file, writer.finish());
   const fresh = openFile(file, site.suite);
   if (fresh === undefined) throw new Failure("STORAGE", `${printable(file)} cannot be read back`);
   return fresh;

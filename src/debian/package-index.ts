@@ -6,8 +6,8 @@ import { parseRelations } from "./relation.ts";
 /**
  * An index of packages in a form that is searched without being read whole: a head with the names in order, and the records, each read when
  * it is asked for. Little-endian 32-bit numbers. Layout: mark, CRC-32 of the rest of the head, its length, three counts (records, provided
- * names, marked records); of both name lists the offsets and the text; numbers of the providing and of the marked records; offsets of the
- * records. Then the records: CRC-32 and lines.
+ * names, marked records); of both name lists the offsets and the text; numbers of the providing and of the marked records; beginning and
+ * end of each record. Then the records, in the order they came: CRC-32 and lines.
  */
 export interface PackageIndex {
   readonly size: number;
@@ -23,7 +23,7 @@ export interface PackageIndex {
 /** Reads bytes of the packed form; fewer only at its end. */
 export type ReadAt = (position: number, length: number) => Buffer;
 
-const MARK = Buffer.from("nought packages 2\n");
+const MARK = Buffer.from("nought packages 3\n");
 const NUMBERS = 5;
 const FIXED = MARK.length + NUMBERS * 4;
 const MARKED = new Set(["required", "important", "standard"]);
@@ -32,32 +32,50 @@ const HEAD = 256 << 20;
 /** Neighbours are often asked for together. */
 const AHEAD = 4096;
 
-/** Packs records, whose suite is left out: the reader knows it. */
-export function encodePackages(records: readonly PackageRecord[]): Buffer {
-  const sorted = records.map((record, order) => ({ record, order }));
-  sorted.sort((a, b) => order(a.record.name, b.record.name) || a.order - b.order);
-  const provided: { name: string; number: number }[] = [];
-  sorted.forEach(({ record }, number) => {
-    if (record.provides === "") return;
-    const names = new Set(parseRelations(record.provides, `Provides of ${record.name}`).flatMap((group) => group.map((one) => one.name)));
-    for (const name of names) provided.push({ name, number });
-  });
-  provided.sort((a, b) => order(a.name, b.name) || a.number - b.number);
-  const marked = sorted.flatMap(({ record }, number) => (record.essential || MARKED.has(record.priority) ? [number] : []));
-  const lines = sorted.map(({ record }) => {
-    const text = Buffer.from(`1234${toLines(record)}`);
-    text.writeUInt32LE(crc32(text.subarray(4)));
-    return text;
-  });
-  const head = Buffer.concat([
-    numbers([sorted.length, provided.length, marked.length]),
-    ...nameList(sorted.map(({ record }) => record.name)),
-    ...nameList(provided.map(({ name }) => name)),
-    numbers(provided.map(({ number }) => number)),
-    numbers(marked),
-    offsets(lines.map((line) => line.length)),
-  ]);
-  return Buffer.concat([MARK, numbers([crc32(head), head.length]), head, ...lines]);
+/** Takes records one after another and packs them, so that none has to be kept. Their suite is left out: the reader knows it. */
+export class PackageWriter {
+  private text = Buffer.allocUnsafe(1 << 20);
+  private end = 0;
+  private readonly entries: { readonly name: string; readonly from: number; readonly to: number; readonly marked: boolean }[] = [];
+  private readonly provided: { readonly name: string; readonly entry: number }[] = [];
+
+  add(record: PackageRecord): void {
+    const line = toLines(record);
+    if (this.end + 4 + 3 * line.length > this.text.length) {
+      const larger = Buffer.allocUnsafe(2 * this.text.length + 3 * line.length);
+      this.text.copy(larger, 0, 0, this.end);
+      this.text = larger;
+    }
+    const from = this.end;
+    this.end += 4 + this.text.write(line, from + 4);
+    this.text.writeUInt32LE(crc32(this.text.subarray(from + 4, this.end)), from);
+    if (record.provides !== "") {
+      const groups = parseRelations(record.provides, `Provides of ${record.name}`);
+      const names = new Set(groups.flatMap((group) => group.map((one) => one.name)));
+      for (const name of names) this.provided.push({ name, entry: this.entries.length });
+    }
+    this.entries.push({ name: record.name, from, to: this.end, marked: record.essential || MARKED.has(record.priority) });
+  }
+
+  /** All that was added. Versions of one name stay in their order. */
+  finish(): Buffer {
+    const order = this.entries.map((_, n) => n).sort((a, b) => compare(this.entries[a]?.name ?? "", this.entries[b]?.name ?? "") || a - b);
+    const place = new Map(order.map((entry, number) => [entry, number]));
+    const sorted = order.map((entry) => this.entries[entry] as (typeof this.entries)[number]);
+    const provided = this.provided
+      .map(({ name, entry }) => ({ name, number: place.get(entry) as number }))
+      .sort((a, b) => compare(a.name, b.name) || a.number - b.number);
+    const marked = sorted.flatMap((entry, number) => (entry.marked ? [number] : []));
+    const head = Buffer.concat([
+      numbers([sorted.length, provided.length, marked.length]),
+      ...nameList(sorted.map(({ name }) => name)),
+      ...nameList(provided.map(({ name }) => name)),
+      numbers(provided.map(({ number }) => number)),
+      numbers(marked),
+      numbers(sorted.flatMap(({ from, to }) => [from, to])),
+    ]);
+    return Buffer.concat([MARK, numbers([crc32(head), head.length]), head, this.text.subarray(0, this.end)]);
+  }
 }
 
 /** Opens packed records for a suite; undefined for what is damaged or of another version. A damaged record throws PACKAGE when it is read. */
@@ -77,8 +95,8 @@ export function openPackages(read: ReadAt, suite: string): PackageIndex | undefi
   const base = MARK.length + 8 + length;
   let window: { readonly from: number; readonly bytes: Buffer } = { from: 0, bytes: Buffer.alloc(0) };
   const record = (number: number): PackageRecord => {
-    const from = head.readUInt32LE(recordAt + 4 * number);
-    const to = head.readUInt32LE(recordAt + 4 * number + 4);
+    const from = head.readUInt32LE(recordAt + 8 * number);
+    const to = head.readUInt32LE(recordAt + 8 * number + 4);
     if (from < window.from || to > window.from + window.bytes.length)
       window = { from, bytes: read(base + from, Math.max(to - from, AHEAD)) };
     const bytes = window.bytes.subarray(from - window.from, to - window.from);
@@ -98,7 +116,7 @@ export function openPackages(read: ReadAt, suite: string): PackageIndex | undefi
   };
 }
 
-function order(a: string, b: string): number {
+function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
@@ -115,8 +133,7 @@ function offsets(lengths: readonly number[]): Buffer {
 }
 
 function nameList(names: readonly string[]): Buffer[] {
-  const texts = names.map((name) => Buffer.from(name, "latin1"));
-  return [offsets(texts.map((text) => text.length)), ...texts];
+  return [offsets(names.map((name) => name.length)), Buffer.from(names.join(""), "latin1")];
 }
 
 /** A list of `count` sorted names that begins at `from`. */

@@ -127,7 +127,6 @@ function toRecord(fields: ReadonlyMap<string, string>, suite: string, bad: (why:
 
 /** Whether a path stays below the archive's root whatever a server or a file system makes of it. */
 export function isPoolPath(path: string): boolean {
-  if (path.length === 0 || path.length > 1000) return false;
-  const plain = path.startsWith("./") ? path.slice(2) : path;
-  return plain.split("/").every((part) => /^[A-Za-z0-9+.,:=@_~^-]+$/.test(part) && part !== "." && part !== "..");
+  if (path.length > 1000 || !/^[A-Za-z0-9+.,:=@_~^/-]+$/.test(path)) return false;
+  return !/\/(?:\.{0,2}\/|\.{0,2}$)/.test(`/${path.startsWith("./") ? path.slice(2) : path}`);
 }

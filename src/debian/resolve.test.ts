@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { Failure } from "../kit/error.ts";
 import type { PackageRecord, ResolveRequest } from "./face.ts";
-import { encodePackages, openPackages } from "./package-index.ts";
+import { openPackages, PackageWriter } from "./package-index.ts";
 import { createPool, type Pool } from "./pool.ts";
 import { solve } from "./resolve.ts";
 
@@ -33,7 +33,9 @@ function poolOf(...suites: readonly (readonly PackageRecord[])[]): Pool {
   return createPool(
     suites.flatMap((records) =>
       architectures.map((architecture) => {
-        const bytes = encodePackages(records.filter((one) => one.architecture === architecture || one.architecture === "all"));
+        const writer = new PackageWriter();
+        for (const one of records) if (one.architecture === architecture || one.architecture === "all") writer.add(one);
+        const bytes = writer.finish();
         const index = openPackages((position, length) => bytes.subarray(position, position + length), "bookworm");
         assert.ok(index);
         return { architecture, index };
