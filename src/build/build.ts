@@ -11,10 +11,11 @@ import type { Task } from "../task/task.ts";
 import type { Built } from "./built.ts";
 import { finalConfig } from "./final-config.ts";
 import type { BuildGraph } from "./graph.ts";
-import { localImages } from "./images.ts";
+import { findImages } from "./images.ts";
 import { type Inlet, openInlet } from "./inlet.ts";
 import { deliver } from "./output.ts";
 import { type Platforms, plan } from "./plan/plan.ts";
+import type { RemoteImages } from "./remote.ts";
 import type { BuildRequest } from "./request.ts";
 import { check } from "./review.ts";
 import type { RunTools } from "./run/tools.ts";
@@ -68,12 +69,12 @@ export async function build(
   request: BuildRequest,
   store: ContentStore,
   task: Task,
-  hooks: Pick<Workshop, "lookInto"> = {},
+  { remote, ...hooks }: Pick<Workshop, "lookInto"> & { readonly remote?: RemoteImages } = {},
 ): Promise<BuildResult> {
   const opened = await open(request, async () => store, task);
   const { inlet, program, platforms } = opened;
   try {
-    const graph = await plan(program, request, platforms, localImages(store, task));
+    const graph = await plan(program, request, platforms, findImages(store, task, { remote, pull: request.pull }));
     check(program, request, platforms, inlet, graph, task);
     const shelf = openShelf(store, task);
     const built = await solve(
@@ -87,7 +88,7 @@ export async function build(
     if (!stage) throw new Error("internal: the target was not planned");
     const assembled = assemble(built.layers, finalConfig(stage, built, request), request.annotations);
     await inlet.save();
-    await deliver(request, assembled, built, { store, shelf, task });
+    await deliver(request, assembled, built, { store, shelf, task, remote });
     await store.flush();
     return { assembled, built, graph, names: request.names.map((name) => familiarName(withDefaultTag(name))) };
   } finally {

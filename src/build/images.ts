@@ -1,28 +1,93 @@
 import type { Image } from "../image/layer.ts";
 import { openImage } from "../image/open.ts";
 import { Failure } from "../kit/error.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
 import { parseDigest } from "../oci/digest.ts";
+import { isIndexType } from "../oci/media-type.ts";
 import { formatPlatform, matchesPlatform, type Platform } from "../oci/platform.ts";
 import { DEFAULT_REGISTRY, formatReference, parseReference, type Reference, withDefaultTag } from "../oci/reference.ts";
 import type { ContentStore } from "../store/face.ts";
 import type { Task } from "../task/task.ts";
 import type { FindImage } from "./plan/plan.ts";
+import type { RemoteImages } from "./remote.ts";
 import type { NamedContext } from "./request.ts";
 
-/** Finds base images in the local store and in OCI layouts named by `--build-context`. */
-export function localImages(store: ContentStore, task: Task): FindImage {
+/** How bases are looked for beyond the store. */
+export interface Finding {
+  readonly remote?: RemoteImages | undefined;
+  /** Ask the registry even where the store has the image (`--pull`). */
+  readonly pull?: boolean;
+}
+
+/**
+ * Finds base images in the local store, in OCI layouts named by `--build-context`, and, where it is given, in registries: what comes
+ * from there is in the store afterwards.
+ */
+export function findImages(store: ContentStore, task: Task, how: Finding = {}): FindImage {
+  const asked = new Map<string, Promise<Descriptor | undefined>>();
+  /** From the registry, once for each name and platform of a build. */
+  const fetched = (name: Reference, platform: Platform): Promise<Descriptor | undefined> => {
+    const { remote } = how;
+    if (remote === undefined) return Promise.resolve(undefined);
+    const key = `${formatReference(name)} ${formatPlatform(platform)}`;
+    const before = asked.get(key);
+    if (before) return before;
+    const step = { type: "step", id: `internal/pull ${key}`, label: `[internal] pull ${formatReference(name)}` } as const;
+    const pulled = performed(step, task, (within) => remote.pull(name, platform, within));
+    asked.set(key, pulled);
+    return pulled;
+  };
+  const known = async (name: Reference, platform: Platform): Promise<Image | undefined> => {
+    const root = await store.resolve(name, task);
+    if (root === undefined) return undefined;
+    try {
+      return await openImage(store, root, platform);
+    } catch (error) {
+      // An index that was pulled for another platform lists more than there is.
+      if (how.remote && isIndexType(root.mediaType) && error instanceof Failure && error.code === "NOT_FOUND") return undefined;
+      throw error;
+    }
+  };
   return {
     async image(name, platform, context) {
       if (context?.kind === "layout")
         return { image: await fromLayout(context, platform, store, task), name: `oci-layout://${context.path}` };
-      const reference = withDefaultTag(context?.kind === "image" ? context.name : named(name));
-      const root = await store.resolve(reference, task);
-      if (root === undefined) throw absent(reference);
-      const image = await openImage(store, root, platform);
-      warnPlatform(image, platform, reference, task);
-      return { image, name: formatReference(reference) };
+      const names = (context?.kind === "image" ? [context.name] : await meanings(name, how.remote)).map(withDefaultTag);
+      for (const ask of how.pull && how.remote ? [false] : [true, false]) {
+        for (const reference of names) {
+          const root = ask ? undefined : await fetched(reference, platform);
+          const image = ask ? await known(reference, platform) : root && (await openImage(store, root, platform));
+          if (!image) continue;
+          warnPlatform(image, platform, reference, task);
+          return { image, name: formatReference(reference) };
+        }
+      }
+      throw absent(names[0] as Reference, how.remote !== undefined);
     },
   };
+}
+
+async function meanings(name: string, remote: RemoteImages | undefined): Promise<readonly Reference[]> {
+  const own = named(name);
+  return remote === undefined ? [own] : remote.candidates(name);
+}
+
+/** Does something as a step of its own; transfers are told as parts of it. */
+async function performed<T>(
+  step: { readonly type: "step"; readonly id: string; readonly label: string },
+  task: Task,
+  work: (within: Task) => Promise<T>,
+): Promise<T> {
+  const emit: Task["emit"] = (news) => task.emit(news.type === "bytes" ? { ...news, id: step.id } : news);
+  task.emit({ ...step, state: "started" });
+  try {
+    const result = await work({ signal: task.signal, emit });
+    task.emit({ ...step, state: "done" });
+    return result;
+  } catch (error) {
+    task.emit({ ...step, state: "failed", ...(error instanceof Failure ? { failure: error } : {}) });
+    throw error;
+  }
 }
 
 function named(name: string): Reference {
@@ -38,11 +103,16 @@ function named(name: string): Reference {
   }
 }
 
-function absent(reference: Reference): Failure {
-  return new Failure("NOT_FOUND", `${formatReference(reference)}: not found in the local store`, {
+function absent(reference: Reference, asked: boolean): Failure {
+  const name = formatReference(reference);
+  if (asked)
+    return new Failure("NOT_FOUND", `${name}: not found: neither the local store nor the registry has it`, {
+      hint: "Check the name and the tag.",
+    });
+  return new Failure("NOT_FOUND", `${name}: not found in the local store`, {
     hint:
-      `nought does not pull from registries yet. Bring the image with \`nought load\`, or name another source: ` +
-      `--build-context ${reference.registry === DEFAULT_REGISTRY ? reference.repository.replace(/^library\//, "") : formatReference(reference)}=oci-layout://DIR`,
+      `Bring the image with \`nought pull\` or \`nought load\`, or name another source: ` +
+      `--build-context ${reference.registry === DEFAULT_REGISTRY ? reference.repository.replace(/^library\//, "") : name}=oci-layout://DIR`,
   });
 }
 

@@ -8,12 +8,14 @@ import type { ContentStore } from "../store/face.ts";
 import { nameImage, nameOwner } from "../store/name-image.ts";
 import type { Task } from "../task/task.ts";
 import type { Built } from "./built.ts";
+import type { RemoteImages } from "./remote.ts";
 import type { BuildRequest, OutputRequest } from "./request.ts";
 
 export interface OutputTools {
   readonly store: ContentStore;
   readonly shelf: Shelf;
   readonly task: Task;
+  readonly remote?: RemoteImages | undefined;
 }
 
 /**
@@ -34,6 +36,7 @@ export async function deliver(request: BuildRequest, assembled: Assembled, built
       tools.task.emit({ type: "step", id: EXPORT[output.type], label, state: "done" });
     }
     for (const file of pending) file.appear();
+    for (const output of outputs) if (output.push !== undefined) await push(output, request, assembled, tools);
   } catch (error) {
     for (const file of pending) file.discard();
     throw error;
@@ -80,6 +83,7 @@ async function one(
     await writeOutput(into, async (sink) => exportTar(await built.tree(), walk.files, sink, task));
     return;
   }
+  if (output.push === "only") return void (await store.putMany([assembled.configBytes, assembled.manifestBytes]));
   if (output.type === "image" && output.compression === undefined && (await standsAlready(names, assembled, store, task))) {
     task.emit({ type: "status", id: EXPORT.image, text: `writing image ${assembled.image.configDescriptor.digest}` });
     for (const name of names) task.emit({ type: "status", id: EXPORT.image, text: `naming to ${formatReference(name)}` });
@@ -107,6 +111,24 @@ async function one(
   }
   const { saveArchive } = await import("../place/save.ts");
   await saveArchive(store, [{ root, names }], into, { format: output.type }, task);
+}
+
+/** The image to the registries that its names say. */
+async function push(output: OutputRequest, request: BuildRequest, assembled: Assembled, { task, remote }: OutputTools): Promise<void> {
+  const names = [...request.names, ...output.names].map(withDefaultTag);
+  if (names.length === 0) throw new Failure("USAGE", "tag is needed when pushing to registry", { hint: "Name the image with -t." });
+  if (!remote) throw new Failure("UNSUPPORTED", "this build was started without access to registries");
+  const { compression = "gzip", level, force } = output;
+  if (compression === "uncompressed") throw new Failure("USAGE", "compression=uncompressed cannot be pushed: give gzip or zstd");
+  const how = { compression, force, ...(level === undefined ? {} : { level }) };
+  for (const name of names) {
+    const step = { type: "step", id: `internal/push ${formatReference(name)}`, label: `pushing ${formatReference(name)}` } as const;
+    task.emit({ ...step, state: "started" });
+    const emit: Task["emit"] = (news) => task.emit(news.type === "bytes" ? { ...news, id: step.id } : news);
+    const pushed = await remote.push(name, assembled.image.descriptor, how, { signal: task.signal, emit });
+    task.emit({ type: "status", id: step.id, text: `pushing manifest for ${formatReference(name)}@${pushed.digest}` });
+    task.emit({ ...step, state: "done" });
+  }
 }
 
 /** Whether every name points to this very image and all of it is there: then an unchanged build has nothing to write. */

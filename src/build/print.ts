@@ -5,8 +5,9 @@ import type { Task } from "../task/task.ts";
 import { open, steps } from "./build.ts";
 import { finalConfig } from "./final-config.ts";
 import type { BuildGraph, StagePlan } from "./graph.ts";
-import { localImages } from "./images.ts";
+import { findImages } from "./images.ts";
 import { plan } from "./plan/plan.ts";
+import type { RemoteImages } from "./remote.ts";
 import type { BuildRequest } from "./request.ts";
 import type { StepKeys } from "./workshop.ts";
 
@@ -16,11 +17,17 @@ export type Printable = "syntax" | "plan" | "keys" | "manifest";
  * One of the values that a build goes through, as JSON text: the syntax tree, the plan, the cache keys of every step, or the manifest.
  * `keys` and `manifest` perform the steps, but name nothing and write no output.
  */
-export async function print(what: Printable, request: BuildRequest, store: ContentStore, task: Task): Promise<string> {
+export async function print(
+  what: Printable,
+  request: BuildRequest,
+  store: ContentStore,
+  task: Task,
+  remote?: RemoteImages,
+): Promise<string> {
   const opened = await open(request, async () => store, task);
   await using inlet = opened.inlet;
   if (what === "syntax") return printSyntaxJson(opened.program.syntax);
-  const graph = await plan(opened.program, request, opened.platforms, localImages(store, task));
+  const graph = await plan(opened.program, request, opened.platforms, findImages(store, task, { remote, pull: request.pull }));
   if (what === "plan") return json({ target: graph.target, stages: [...graph.stages.values()].map(stagePicture) });
   const keys: StepKeys[] = [];
   const built = await steps(graph, request, inlet, opened.program.syntax.lines, store, task, (one) => keys.push(one));

@@ -28,6 +28,8 @@ export interface OutputRequest {
   readonly compression?: Compression;
   readonly level?: number;
   readonly force: boolean;
+  /** To the registry that each name says, when all is built. `only`: the store then gets no name (type=registry). */
+  readonly push?: "also" | "only";
   /** `tar=false` of type=oci and type=docker: a directory instead of an archive. */
   readonly directory: boolean;
 }

@@ -11,8 +11,8 @@ export interface Surroundings extends RegistryOptions {
 }
 
 /**
- * The usual options: registries.conf, docker's and podman's credentials, certs.d. Files are read when they are needed, and once. `credentials`
- * takes the place of those of the files (`login` tries what it was told). `root` is where /etc is looked for.
+ * The usual options: registries.conf, docker's and podman's credentials, certs.d. Files are read when they are needed, and once.
+ * `credentials` takes the place of those of the files (`login` tries what it was told). `root` is where /etc is looked for.
  */
 export function surroundings(
   env: NodeJS.ProcessEnv,

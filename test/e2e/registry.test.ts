@@ -69,3 +69,38 @@ test("an image that is not there, here or there, is told so", noRegistry, () => 
   assert.equal(refused.status, 6);
   assert.match(refused.stderr, /127\.0\.0\.1:1\/.*connection refused/);
 });
+
+test("a build pulls its bases and what it copies from, and pushes what it made", noRegistry, () => {
+  nought.write({
+    "base/Dockerfile": "FROM scratch\nCOPY a /a\nENV WHO=base\n",
+    "base/a": "from the base\n",
+    "tools/Dockerfile": "FROM scratch\nCOPY b /b\n",
+    "tools/b": "from the tools\n",
+    "top/Dockerfile": `FROM ${host}/base:1\nCOPY --from=${host}/tools:1 /b /copied\n`,
+  });
+  for (const name of ["base", "tools"]) {
+    nought.out("build", "-q", "-t", `${host}/${name}:1`, name);
+    nought.out("push", "-q", `${host}/${name}:1`);
+  }
+  nought.out("image", "prune", "-af");
+  const { status, stderr } = nought.run(["build", "--progress", "plain", "--push", "-t", `${host}/top:1`, "top"]);
+  assert.equal(status, 0, stderr);
+  assert.match(stderr, new RegExp(`\\[internal\\] pull ${host}/base:1\n`));
+  assert.match(stderr, new RegExp(`pushing manifest for ${host}/top:1@sha256:[0-9a-f]{64} done`));
+  nought.out("rmi", `${host}/top:1`);
+  nought.out("pull", "-q", `${host}/top:1`);
+  assert.match(nought.out("inspect", "-f", "{{.Config.Env}} {{len .RootFS.Layers}}", `${host}/top:1`), /WHO=base.* 2\n/);
+  // What is here is not asked for again, unless --pull says so.
+  assert.doesNotMatch(nought.run(["build", "--progress", "plain", "top"]).stderr, /\[internal\] pull/);
+  assert.match(nought.run(["build", "--progress", "plain", "--pull", "top"]).stderr, /\[internal\] pull/);
+  nought.out("build", "-o", `type=registry,name=${host}/only:1`, "top");
+  assert.equal(nought.out("images", "-q", `${host}/only`), "");
+  nought.out("pull", "-q", `${host}/only:1`);
+});
+
+test("a base that no registry has is told in one line", noRegistry, () => {
+  nought.write({ "none/Dockerfile": `FROM ${host}/not/there:1\n` });
+  const { status, stderr } = nought.run(["build", "none"]);
+  assert.equal(status, 1);
+  assert.match(stderr, /not\/there:1: not found: neither the local store nor the registry has it/);
+});

@@ -1,6 +1,5 @@
 import { Failure } from "../../kit/error.ts";
 import type { Flags } from "../flags.ts";
-import { noPush } from "./outputs.ts";
 
 /** Flags that docker's users type, whose meaning is lost here without harm, and what is said of it. */
 const LOST: readonly (readonly [string, string])[] = [
@@ -22,7 +21,6 @@ const LOST: readonly (readonly [string, string])[] = [
 
 /** What to tell of flags that are taken and do nothing. Throws UNSUPPORTED for those without which the result would be another. */
 export function acceptedFlags(flags: Flags): readonly string[] {
-  if (flags.bool("push")) throw noPush();
   const isolation = flags.string("isolation") ?? "";
   if (!["", "default", "process"].includes(isolation)) throw new Failure("UNSUPPORTED", "--isolation is for Windows containers");
   const notes = LOST.filter(([name]) => flags.given(name) && !/^(?:false|disabled=true|)$/.test(flags.string(name) ?? "")).map(

@@ -12,6 +12,7 @@ import { printable } from "../../kit/printable.ts";
 import { hostPlatform } from "../../oci/platform.ts";
 import { createTask, type Task } from "../../task/task.ts";
 import type { Invocation } from "../command.ts";
+import { remoteImages } from "../registry/remote.ts";
 import { calmJson } from "../render/json.ts";
 import type { Renderer } from "../render/progress.ts";
 
@@ -85,7 +86,7 @@ async function printValue(call: Invocation, request: BuildRequest, task: Task): 
   const what = PRINTABLE.find((one) => one === wanted);
   if (!what) throw new Failure("USAGE", `--print ${printable(wanted)}: it is one of ${PRINTABLE.join(", ")}`);
   const { print } = await import("../../build/print.ts");
-  call.out(ended(calmJson(await print(what, request, await call.store(), task))));
+  call.out(ended(calmJson(await print(what, request, await call.store(), task, remoteImages(call)))));
 }
 
 function json(value: unknown): string {

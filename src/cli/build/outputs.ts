@@ -7,7 +7,7 @@ import { isTerminal } from "../../kit/terminal.ts";
 import type { Compression } from "../../oci/media-type.ts";
 import { parseNewName, type Reference } from "../../oci/reference.ts";
 
-const TYPES = ["image", "oci", "docker", "local", "tar"] as const;
+const TYPES = ["image", "registry", "oci", "docker", "local", "tar"] as const;
 /** Attributes that say what nought does anyway, or that only concern stores that it does not have. */
 const IGNORED = new Set([
   "oci-mediatypes",
@@ -54,10 +54,13 @@ export function readOutput(text: string): ReadOutput {
   };
   const type = take("type");
   if (type === undefined) throw new Failure("USAGE", `type is required for output "${printable(text)}"`);
-  if (type === "registry" || isTrue(take("push")) || isTrue(take("push-by-digest"))) throw noPush();
+  const push = isTrue(take("push"));
+  if (push && type !== "image" && type !== "registry") throw new Failure("USAGE", `output type=${printable(type)} cannot be pushed`);
+  if (isTrue(take("push-by-digest")))
+    throw new Failure("UNSUPPORTED", "push-by-digest: nought pushes under names; give one with name= or -t");
   if (type === "cacheonly")
     throw new Failure("UNSUPPORTED", "output type cacheonly: nought keeps an image of every build; `nought image prune` removes it");
-  if (!TYPES.includes(type as OutputRequest["type"]))
+  if (!TYPES.includes(type as (typeof TYPES)[number]))
     throw new Failure("USAGE", `output type "${printable(type)}" is none of ${TYPES.join(", ")}`);
   const dest = take("dest");
   const compression = take("compression");
@@ -77,7 +80,7 @@ export function readOutput(text: string): ReadOutput {
   for (const key of given.keys())
     if (!IGNORED.has(key)) throw new Failure("USAGE", `output "${printable(text)}": unknown attribute ${printable(key)}`);
   // Docker's name for "into the local store" is type=docker without a destination.
-  const kind = type === "docker" && dest === undefined ? "image" : (type as OutputRequest["type"]);
+  const kind = type === "registry" || (type === "docker" && dest === undefined) ? "image" : (type as OutputRequest["type"]);
   const output: OutputRequest = {
     type: kind,
     ...(dest === undefined ? {} : { dest }),
@@ -85,16 +88,17 @@ export function readOutput(text: string): ReadOutput {
     ...(compression === undefined ? {} : { compression: compression as Compression }),
     ...(level === undefined ? {} : { level: Number(level) }),
     force,
+    ...(type === "registry" ? { push: "only" } : push ? { push: "also" } : {}),
     directory: tar !== undefined && !isTrue(tar),
   };
   return { output: checked(output), annotations };
 }
 
-/** What `--push` and `type=registry` get until registries come. */
-export function noPush(): Failure {
-  return new Failure("UNSUPPORTED", "pushing to a registry comes with a later version of nought", {
-    hint: "Build without it, then for example: nought save NAME | skopeo copy docker-archive:/dev/stdin docker://NAME",
-  });
+/** `--push`: images among the outputs are pushed too; where there is none, the image of the store is. */
+export function withPush(outputs: readonly OutputRequest[]): readonly OutputRequest[] {
+  if (!outputs.some((one) => one.type === "image"))
+    return [...outputs, { type: "image", names: [], force: false, directory: false, push: "also" }];
+  return outputs.map((one) => (one.type === "image" && one.push === undefined ? { ...one, push: "also" } : one));
 }
 
 function fieldsOf(text: string): string[] {

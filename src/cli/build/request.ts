@@ -11,7 +11,7 @@ import { type ContextWord, readContext, readNamedContext } from "./contexts.ts";
 import { download } from "./download.ts";
 import { readEpoch } from "./epoch.ts";
 import { readUlimits } from "./limits.ts";
-import { type ReadOutput, readOutput } from "./outputs.ts";
+import { type ReadOutput, readOutput, withPush } from "./outputs.ts";
 import { readAnnotations, readPairs } from "./pairs.ts";
 import { checkSecrets } from "./secrets.ts";
 import { type Incoming, standardInput, takeIn } from "./stdin.ts";
@@ -36,6 +36,10 @@ export async function readRequest(call: Invocation): Promise<BuildRequest> {
   // As buildx does: the Dockerfile may ask for it with ARG.
   const buildArgs =
     epoch === undefined || Object.hasOwn(given, "SOURCE_DATE_EPOCH") ? given : { ...given, SOURCE_DATE_EPOCH: String(epoch) };
+  const all = withStore(outputs, flags.given("tar-path") && !flags.bool("no-push"));
+  const wanted = flags.bool("push") ? withPush(all) : all;
+  if (wanted.some((one) => one.push !== undefined && names.length + one.names.length === 0))
+    throw new Failure("USAGE", "tag is needed when pushing to registry: name the image with -t");
   const network = flags.string("network");
   if (!["default", "none", "host"].includes(network ?? "default")) {
     throw new Failure("USAGE", `network mode "${printable(network as string)}" is none of default, none, host`);
@@ -57,7 +61,7 @@ export async function readRequest(call: Invocation): Promise<BuildRequest> {
     ssh: flags.list("ssh"),
     allow: flags.list("allow"),
     limits: readUlimits(flags.list("ulimit")),
-    outputs: withStore(outputs, flags.given("tar-path") && !flags.bool("no-push")),
+    outputs: wanted,
     ...(network === undefined || network === "default" ? {} : { network }),
     ...(platform === undefined ? {} : { platform }),
     ...optional("target", flags.string("target")),

@@ -11,6 +11,7 @@ import { acceptedFlags } from "../build/accepted.ts";
 import { enterForRun } from "../build/enter.ts";
 import { readRequest } from "../build/request.ts";
 import type { Invocation } from "../command.ts";
+import { remoteImages } from "../registry/remote.ts";
 import { createRenderer, progressMode } from "../render/progress.ts";
 
 /** `nought build`: reads the command line, builds, and writes what was asked for beside the image. */
@@ -43,7 +44,7 @@ export async function run(call: Invocation): Promise<number> {
     const store = await call.store();
     const { build } = await import("../../build/build.ts");
     const hooks = lookIntoFailures(call) ? { lookInto: (await import("../build/look-into.ts")).lookInto(call, store, task) } : {};
-    const result = await build(request, store, task, hooks);
+    const result = await build(request, store, task, { ...hooks, remote: remoteImages(call) });
     renderer.finish();
     report(call, request, result);
     return 0;

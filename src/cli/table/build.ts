@@ -64,7 +64,7 @@ const FLAGS: readonly Flag[] = [
   },
   { name: "provenance", type: "string", hidden: true, description: "Attestation of the build" },
   { name: "pull", type: "bool", description: "Always look for newer versions of the base images" },
-  { name: "push", type: "bool", hidden: true, description: "Push the image when built" },
+  { name: "push", type: "bool", description: "Push the image when built, under each of its names" },
   { name: "quiet", short: "q", type: "bool", description: "Suppress the build output and print image ID on success" },
   { name: "rm", type: "bool", default: "true", hidden: true, description: "Ignored: no containers are left" },
   { name: "sbom", type: "string", hidden: true, description: "Attestation of contents" },

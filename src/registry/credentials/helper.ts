@@ -103,10 +103,27 @@ async function call(helper: Helper, verb: string, input: string): Promise<{ stat
   }
 }
 
-const NEEDED =
-  /^(?:PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|TZ|TMPDIR|DISPLAY|WAYLAND_DISPLAY|XAUTHORITY|GNUPGHOME|SSL_CERT_FILE|SSL_CERT_DIR|KUBECONFIG)$|^(?:LC_|XDG_|DBUS_|GPG_|PASSWORD_STORE_|DOCKER_|REGISTRY_AUTH_FILE|AWS_|GOOGLE_|GCLOUD_|CLOUDSDK_|AZURE_|ACR_|ARM_|MSI_|IDENTITY_|OCI_|KUBERNETES_)|_proxy$|_PROXY$/;
+/** Variables a helper may see by name, and by how they begin: where things are, and what those of cloud registries are set up by. */
+const NAMES = new Set(
+  ["PATH HOME USER LOGNAME LANG LANGUAGE TZ TMPDIR DISPLAY WAYLAND_DISPLAY XAUTHORITY GNUPGHOME KUBECONFIG REGISTRY_AUTH_FILE"]
+    .concat("SSL_CERT_FILE SSL_CERT_DIR HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy")
+    .flatMap((line) => line.split(" ")),
+);
+const BEGINNINGS = ["LC_", "XDG_", "DBUS_", "GPG_", "PASSWORD_STORE_", "DOCKER_"].concat([
+  "AWS_",
+  "GOOGLE_",
+  "GCLOUD_",
+  "CLOUDSDK_",
+  "AZURE_",
+  "ACR_",
+  "ARM_",
+  "MSI_",
+  "IDENTITY_",
+  "OCI_",
+  "KUBERNETES_",
+]);
 
-/** What helpers may know: where things are, and what those of cloud registries are configured by. Secrets of builds are not their business. */
+/** Secrets of builds, and whatever else stands in the environment, are not a helper's business. */
 function surroundings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => NEEDED.test(name)));
+  return Object.fromEntries(Object.entries(env).filter(([name]) => NAMES.has(name) || BEGINNINGS.some((one) => name.startsWith(one))));
 }
