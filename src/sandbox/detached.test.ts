@@ -7,6 +7,7 @@ import { after, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { livenessOf, type ProcessIdentity } from "../kit/liveness.ts";
 import { createTask } from "../task/task.ts";
+import { attachInput } from "./attach.ts";
 import { type DetachedPlace, readExit, startDetached } from "./detached.ts";
 import { findProgram, setEngine } from "./engine.ts";
 import { FrameReader } from "./frames.ts";
@@ -45,6 +46,8 @@ function output(folder: string, name = "log"): string {
   const frames = [...new FrameReader().push(readFileSync(join(folder, name)))];
   return frames.map(({ stream, bytes }) => (stream === 0 ? `end ${bytes.readInt32LE(0)}` : `${stream}:${bytes}`)).join("|");
 }
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
 
 const dead = (who: ProcessIdentity) => until(() => (livenessOf(who) === "alive" ? undefined : true));
 
@@ -100,6 +103,38 @@ for (const engine of ["nbox", "perl"] as const) {
     assert.ok(output(folder).includes("end\n"));
     const size = (name: string) => readFileSync(join(folder, name)).length;
     assert.ok(size("log") <= 1 << 20 && size("log.old") <= 1 << 20);
+  });
+
+  check("input is brought to it later, again and again", async () => {
+    const one = await start("while read line; do echo got $line; [ $line = end ] && exit 8; done; echo eof", {}, { keepInput: true });
+    const bring = (...lines: string[]) => {
+      const abort = new AbortController();
+      async function* pieces() {
+        for (const line of lines) yield Buffer.from(`${line}\n`);
+        await until(() => (output(one.folder).includes(lines.at(-1) as string) ? true : undefined));
+        abort.abort();
+      }
+      return attachInput(one.init, pieces(), { terminal: false }, createTask(undefined, abort.signal)).catch(() => {});
+    };
+    await bring("one", "two");
+    await bring("three");
+    await bring("end");
+    assert.equal((await ended(one.folder)).code, 8);
+    assert.match(output(one.folder), /^1:got one\n(\|1:)?got two\n\|1:got three\n\|1:got end\n\|end 2048$/);
+    await assert.rejects(attachInput(one.init, "inherit", { terminal: false }, createTask()), { code: "CONFLICT" });
+    const closed = await start("cat; echo eof; exec sleep 60");
+    await assert.rejects(attachInput(closed.init, nothing(), { terminal: false }, createTask()), { code: "USAGE" });
+    process.kill(closed.monitor.pid, "SIGKILL");
+  });
+
+  check("its terminal is reached later", async () => {
+    const one = await start("read line; echo got $line; exit 9", { terminal: true });
+    async function* pieces() {
+      yield Buffer.from("word\r");
+    }
+    await attachInput(one.init, pieces(), { terminal: true }, createTask());
+    assert.equal((await ended(one.folder)).code, 9);
+    assert.match(output(one.folder).replaceAll("|1:", ""), /^1:word\r\ngot word\r\n\|end 2304$/);
   });
 
   check("a terminal of its own without anybody looking", async () => {

@@ -88,6 +88,7 @@ export const TIOCGPTPEER = 0x5441;
 export const TIOCSPTLCK = 0x40045431;
 export const TIOCSCTTY = 0x540e;
 export const F_SETFL = 4;
+export const POLLIN = 1;
 
 export const SECCOMP_SET_MODE_FILTER = 1;
 export const WNOHANG = 1;

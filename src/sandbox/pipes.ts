@@ -31,8 +31,10 @@ export function takePipes(table: TableBuilder, { input, output, error, control }
   if (control) table.call("dup3", [control[1], CONTROL_FD, 0], { label: "dup3" });
 }
 
-/** The descriptor over which something can be brought to a detached sandbox, in the process that moves its bytes. */
-export const INPUT_FD = 10;
+/**
+ * The descriptor over which something can be brought to a detached sandbox, in the process that moves its bytes: far above what is open there.
+ */
+export const INPUT_FD = 250;
 
 export interface OwnStreamsOptions {
   /** Whether descriptor 0 brings input. */

@@ -155,7 +155,8 @@ test("X18: a second sandbox sees the processes of the first, which cannot look i
   try {
     const { out, code } = await runCollecting(spec);
     assert.match(out, /^first\nsh -c trap .*done \d\n$/);
-    assert.equal(code, 0);
+    // Its process 1 ends the namespace, maybe before it could end itself.
+    assert.ok(code === 0 || code === 137);
     assert.equal((await first).code, 0);
   } finally {
     abort.abort();
