@@ -24,20 +24,26 @@ export interface ProcessFacts {
 }
 
 /**
- * The processes of a running container, `exec`'s included: those that share its mount namespace. The namespace of processes may be
- * another container's or the machine's. Throws CONFLICT where it does not run.
+ * The processes of a running container, `exec`'s included: those that share its mount namespace (the namespace of processes may be
+ * another container's or the machine's); where we may not see that, its process 1 and what that started. Throws CONFLICT where it does not run.
  */
 export function processesOf(container: Container): readonly ProcessFacts[] {
   const init = requireRunning(container);
   const namespace = mountNamespace(init);
   const boot = bootTime();
   const found: ProcessFacts[] = [];
-  for (const name of readdirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    const pid = Number(name);
-    if (pid !== init && (namespace === undefined || mountNamespace(pid) !== namespace)) continue;
-    const facts = readProcess(pid, boot);
-    if (facts) found.push(facts);
+  const mine = new Set([init]);
+  // A parent has a smaller number, mostly; where numbers began anew, the namespace tells.
+  for (const pid of readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .sort((a, b) => a - b)) {
+    if (pid < init && namespace === undefined) continue;
+    const inside = pid === init || (namespace !== undefined && mountNamespace(pid) === namespace);
+    const facts = inside || namespace === undefined ? readProcess(pid, boot) : undefined;
+    if (!facts || !(inside || mine.has(facts.ppid))) continue;
+    mine.add(pid);
+    found.push(facts);
   }
   return found;
 }

@@ -15,7 +15,7 @@ export interface DebugTarget {
   readonly command: string;
   /** Its namespaces. */
   readonly join: Required<NonNullable<SandboxSpec["join"]>>;
-  readonly network: { readonly join: string };
+  readonly network: "host" | { readonly join: string };
 }
 
 /**
@@ -26,19 +26,21 @@ export function findTarget(pid: number): DebugTarget {
   const process = pid > 0 && pid <= MAX_PID ? identityOf(pid) : undefined;
   if (process === undefined)
     throw new Failure("NOT_FOUND", `there is no process ${pid}`, { hint: "It may have ended; `nought ps` and `ps -e` show what runs." });
-  const path = (name: string) => `/proc/${pid}/ns/${name}`;
-  for (const name of ["pid", "net", "ipc", "uts", "mnt"]) check(path(name), pid);
+  const own = (name: string) => linkOf(pid, name) === readlinkSync(`/proc/self/ns/${name}`);
+  const path = (name: string) => `/proc/${own(name) ? "self" : pid}/ns/${name}`;
+  linkOf(pid, "mnt");
   return {
     process,
     command: readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").filter(Boolean).join(" "),
     join: { pid: path("pid"), ipc: path("ipc"), uts: path("uts") },
-    network: { join: path("net") },
+    network: own("net") ? "host" : { join: path("net") },
   };
 }
 
-function check(path: string, pid: number): void {
+/** Which namespace it is in: `net:[4026531840]`. Throws as findTarget. */
+function linkOf(pid: number, name: string): string {
   try {
-    readlinkSync(path);
+    return readlinkSync(`/proc/${pid}/ns/${name}`);
   } catch (error) {
     const code = errnoOf(error);
     if (code === "ENOENT" || code === "ESRCH") throw gone(pid);

@@ -21,7 +21,8 @@ export async function run(call: Invocation): Promise<void> {
     throw new Failure("USAGE", "copying between containers is not supported", { exit: 1 });
   const name = source.container ?? destination.container;
   if (name === undefined) throw new Failure("USAGE", "must specify at least one container source", { exit: 1 });
-  enterUserNamespace();
+  // The files of a running container are reached through its process.
+  enterUserNamespace(process.env, findContainer(call.storeDir, name).state.pid);
   const task = createTask(() => {}, call.signal);
   const bytes =
     source.container === undefined

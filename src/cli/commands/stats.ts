@@ -1,7 +1,6 @@
 import { type Container, findContainer, listContainers, readContainer } from "../../container/face.ts";
 import { measure, processorShare, type Resources } from "../../container/resources.ts";
 import { isTerminal } from "../../kit/terminal.ts";
-import { enterUserNamespace } from "../../sandbox/userns.ts";
 import type { Invocation } from "../command.ts";
 import { humanSize } from "../render/human.ts";
 import { type ListForm, renderList } from "../template/list.ts";
@@ -28,7 +27,6 @@ const SPAN = 1000;
 /** `nought stats`: what containers use, once or again and again. */
 export async function run(call: Invocation): Promise<void> {
   const { flags, args, storeDir } = call;
-  enterUserNamespace();
   const named = args.map((text) => ({ text, id: findContainer(storeDir, text).record.id }));
   const current = (): readonly Shown[] =>
     named.length > 0

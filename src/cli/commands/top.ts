@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { findContainer } from "../../container/face.ts";
+import { findContainer, requireRunning } from "../../container/face.ts";
 import { type ProcessFacts, processesOf } from "../../container/process-list.ts";
 import { parsePasswd } from "../../format/passwd.ts";
 import { Failure } from "../../kit/error.ts";
@@ -13,8 +13,10 @@ const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 /** `nought top`: the processes of a container, as `ps -ef` shows them, or with options as the machine's ps does. */
 export async function run(call: Invocation): Promise<void> {
   const [name = "", ...options] = call.args;
-  enterUserNamespace();
-  const processes = processesOf(findContainer(call.storeDir, name));
+  const container = findContainer(call.storeDir, name);
+  // Its users are then named as it names them.
+  enterUserNamespace(process.env, requireRunning(container));
+  const processes = processesOf(container);
   const rows = options.length === 0 || options.join(" ") === "-ef" ? own(processes) : await machine(processes, options);
   call.out(table(rows));
 }

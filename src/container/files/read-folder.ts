@@ -11,15 +11,18 @@ import type { Item, ItemSink } from "./item.ts";
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
 const CHUNK = 1 << 20;
 
+/** What the kernel shows there is no file of anybody's; the directories are copied, empty. */
+const KERNELS: ReadonlySet<string> = new Set(["/proc", "/sys", "/dev"]);
+
 /**
- * Reads a place and all below it into a sink, the place itself under the name `as`. Directories are entered by descriptors, so
+ * Reads a place and all below it into a sink, the place itself under the name `as`. File systems mounted on /proc, /sys and /dev are left out. Directories are entered by descriptors, so
  * whoever renames them meanwhile cannot lead us elsewhere; what vanishes in that moment is left out. Sockets are no files and left out too.
  * Throws STORAGE, LIMIT, INTERRUPTED, CHANGED for a file that became shorter, and what the sink throws.
  */
 export async function readFolder(place: RootedPlace, as: string, sink: ItemSink, task: Task): Promise<void> {
   if (place.stats === undefined) throw new Error("internal: nothing to read");
   try {
-    await new FolderReader(sink, task).read(place.dir, place.name, as, place.stats);
+    await new FolderReader(place.path, as, sink, task).read(place.dir, place.name, as, place.stats);
     await sink.end();
   } catch (error) {
     throw storageFailure(error, "could not copy", place.path);
@@ -29,12 +32,17 @@ export async function readFolder(place: RootedPlace, as: string, sink: ItemSink,
 class FolderReader {
   readonly #sink: ItemSink;
   readonly #task: Task;
+  /** Names of the items that stand for those. */
+  readonly #kernels: ReadonlySet<string>;
   readonly #buffer = Buffer.allocUnsafeSlow(CHUNK);
   readonly #first = new Map<string, string>();
   #count = 0;
 
-  constructor(sink: ItemSink, task: Task) {
+  constructor(from: string, as: string, sink: ItemSink, task: Task) {
     this.#sink = sink;
+    this.#kernels = new Set(
+      [...KERNELS].flatMap((path) => (isWithin(path, from) ? [joined(as, path.slice(from === "/" ? 1 : from.length + 1))] : [])),
+    );
     this.#task = task;
   }
 
@@ -52,10 +60,11 @@ class FolderReader {
     try {
       await this.#sink.begin({ ...facts(fstatSync(fd)), path, kind: "dir" });
       await this.#sink.done();
+      if (this.#kernels.has(path) && fstatSync(fd).dev !== fstatSync(dir).dev) return;
       const names = readdirSync(`/proc/self/fd/${fd}`, { encoding: "buffer" }).map(decodeName).sort(compareNames);
       for (const inner of names) {
         const stats = lstatSync(placePath(fd, inner), { throwIfNoEntry: false });
-        if (stats) await this.read(fd, inner, path === "." ? inner : `${path}/${inner}`, stats);
+        if (stats) await this.read(fd, inner, joined(path, inner), stats);
       }
     } finally {
       closeSync(fd);
@@ -98,6 +107,15 @@ class FolderReader {
     else await this.#sink.begin({ ...facts(stats), path, kind: stats.isBlockDevice() ? "block" : "char", ...deviceOf(stats.rdev) });
     await this.#sink.done();
   }
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return path !== folder && path.startsWith(folder === "/" ? "/" : `${folder}/`);
+}
+
+/** The name of an item below another one. */
+function joined(path: string, name: string): string {
+  return path === "." ? name : `${path}/${name}`;
 }
 
 function facts(stats: Stats): Pick<Item, "mode" | "uid" | "gid" | "mtime" | "size"> {
