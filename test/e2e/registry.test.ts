@@ -1,11 +1,11 @@
 /** pull and push as whole programs against Debian's docker-registry, beside skopeo. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { program } from "../program.ts";
-import { noRegistry, type RunningRegistry, startRegistry } from "../registry.ts";
+import { noRegistry, type RunningRegistry, startRegistry, WHO } from "../registry.ts";
 
 const nought = await program();
 const skip = "skip" in noRegistry;
@@ -103,4 +103,44 @@ test("a base that no registry has is told in one line", noRegistry, () => {
   const { status, stderr } = nought.run(["build", "none"]);
   assert.equal(status, 1);
   assert.match(stderr, /not\/there:1: not found: neither the local store nor the registry has it/);
+});
+
+test("login keeps what the registry took, pull uses it, logout forgets it", noRegistry, async () => {
+  const locked = await startRegistry({ auth: true });
+  try {
+    const name = `${locked.host}/secret:1`;
+    nought.out("build", "-q", "-t", name, "ctx");
+    const stranger = nought.run(["push", name]);
+    assert.equal(stranger.status, 5);
+    assert.match(stranger.stderr, /nought login 127\.0\.0\.1:/);
+    const wrong = nought.run(["login", "-u", WHO.username, "--password-stdin", locked.host], { input: "wrong\n" });
+    assert.equal(wrong.status, 5, wrong.stderr);
+    assert.equal(existsSync(join(nought.env["HOME"] as string, ".docker/config.json")), false);
+    const right = nought.run(["login", "-u", WHO.username, "--password-stdin", locked.host], { input: `${WHO.password}\n` });
+    assert.equal(right.stdout, "Login Succeeded\n", right.stderr);
+    const file = join(nought.env["HOME"] as string, ".docker/config.json");
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    nought.out("push", "-q", name);
+    assert.equal(nought.out("tags", `${locked.host}/secret`), "1\n");
+    nought.out("pull", "-q", name);
+    assert.equal(nought.out("logout", locked.host), `Removing login credentials for ${locked.host}\n`);
+    assert.equal(nought.out("logout", locked.host), `Not logged in to ${locked.host}\n`);
+    assert.equal(nought.run(["pull", name]).status, 5);
+    assert.match(nought.run(["login", locked.host]).stderr, /without a terminal/);
+  } finally {
+    await locked.close();
+  }
+});
+
+test("tags are listed, manifests deleted; a registry that keeps tags says how else", noRegistry, () => {
+  const name = `${host}/gone:1`;
+  nought.out("build", "-q", "-t", name, "ctx");
+  nought.out("push", "-q", "--digestfile", "digest", name);
+  const digest = readFileSync(join(nought.dir, "digest"), "utf8");
+  const tag = nought.run(["delete", name]);
+  assert.equal(tag.status, 1);
+  assert.match(tag.stderr, new RegExp(`does not take tags away[^]*nought delete ${host}/gone@${digest}`));
+  assert.equal(nought.out("delete", `${host}/gone@${digest}`), `Deleted: ${host}/gone@${digest}\n`);
+  assert.equal(nought.run(["pull", name]).status, 1);
+  assert.equal(nought.out("referrers", `${host}/top:1`), "");
 });
