@@ -12,7 +12,7 @@ import type { LayerFiles } from "../tree/read.ts";
 import type { Tree } from "../tree/tree.ts";
 import { adoptUpper } from "./adopt.ts";
 import { tableCalls } from "./calls.ts";
-import { type ReadUpper, readUpper } from "./changes.ts";
+import { type ChangesHow, type ReadUpper, readUpper } from "./changes.ts";
 import { type Lowers, prepareLowers, type SourceLayer } from "./lowers.ts";
 import { removeTree } from "./remove.ts";
 import { makeStubs } from "./stub.ts";
@@ -26,8 +26,8 @@ export interface OpenRoot extends AsyncDisposable {
   readonly work: string;
   /** What the layers show together; changes are not in it. */
   readonly tree: Tree;
-  /** What was changed, once nothing runs in it any more. Contents are files in `upper`. Throws what readChanges throws. */
-  changes(task: Task): Promise<Draft>;
+  /** What was changed by this user, once nothing runs in it any more. Contents are files in `upper`. Throws what readChanges throws. */
+  changes(task: Task, user?: ChangesHow["user"]): Promise<Draft>;
   /**
    * Keeps what `changes` read last as the unpacked form of the layer it was sealed as, on top of the layers with this chain ID, so that the next
    * step finds it. Only when nothing runs in the root and nobody reads the draft's contents any more: afterwards there is no `upper`. False
@@ -94,8 +94,8 @@ export function openRoot(lowers: Lowers, folder: string, points: readonly MountP
     upper,
     work,
     tree,
-    async changes(task) {
-      read = await readUpper(upper, tree, { ...how, stubs: made }, task);
+    async changes(task, user) {
+      read = await readUpper(upper, tree, { ...how, stubs: made, ...(user ? { user } : {}) }, task);
       return read.draft;
     },
     adopt: async (store, layer, below) => read !== undefined && adoptUpper(store, upper, read, layer, { chain: below, tree }, how),
