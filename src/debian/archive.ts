@@ -102,6 +102,7 @@ export function openArchive(options: ArchiveOptions, task: Task): Archive {
     },
     [Symbol.dispose]() {
       for (const one of open.splice(0)) one[Symbol.dispose]();
+      transport[Symbol.dispose]();
     },
   };
   return self;

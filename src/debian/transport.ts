@@ -3,12 +3,13 @@ import { fileURLToPath } from "node:url";
 import { Failure } from "../kit/error.ts";
 import { printable } from "../kit/printable.ts";
 import { errnoOf, storageFailure } from "../kit/storage-failure.ts";
+import { createConnections } from "../net/connections.ts";
 import { type ByteSink, fetchUrl } from "../net/fetch.ts";
 import type { Task } from "../task/task.ts";
 import type { AptConf } from "./apt-conf.ts";
 
 /** How to get files of an archive. */
-export interface Transport {
+export interface Transport extends Disposable {
   /**
    * Reads the file at `url` into a sink, at most `limit` bytes. With `etag`, undefined says that it is still the one we have. Throws NETWORK
    * (also for a file that is not there: `isMissing`), LIMIT, INTERRUPTED.
@@ -32,10 +33,19 @@ const STALL = 30_000;
 
 /** http and https through the proxies that apt's configuration or the environment name; `file:` and `copy:` from the disk. */
 export function createTransport({ conf, env }: TransportOptions): Transport {
+  const connections = createConnections();
   return {
+    [Symbol.dispose]: () => connections[Symbol.dispose](),
     async get(url, sink, limit, task, etag) {
       if (/^(?:file|copy):/i.test(url)) return fromDisk(url, sink, limit, task);
-      const options = { limit, identity: true, stallMs: STALL, env: proxyEnv(url, conf, env), ...(etag === undefined ? {} : { etag }) };
+      const options = {
+        limit,
+        connections,
+        identity: true,
+        stallMs: STALL,
+        env: proxyEnv(url, conf, env),
+        ...(etag === undefined ? {} : { etag }),
+      };
       const got = await fetchUrl(url, sink, options, task);
       if (got.notModified) return undefined;
       return { size: got.size, ...(got.etag === undefined ? {} : { etag: got.etag }) };

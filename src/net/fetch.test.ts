@@ -6,6 +6,7 @@ import { gzipSync } from "node:zlib";
 import { Failure } from "../kit/error.ts";
 import { createTask } from "../task/task.ts";
 import { isInnerAddress } from "./address.ts";
+import { createConnections } from "./connections.ts";
 import { type FetchOptions, fetchUrl, nameFromUrl } from "./fetch.ts";
 import { nextHop } from "./hop.ts";
 
@@ -215,6 +216,23 @@ test("a cancelled task stops the download", async () => {
     async (base) => {
       const sink = { write: () => stop.abort() };
       await assert.rejects(fetchUrl(base, sink, { env: {} }, createTask(undefined, stop.signal)), failing("INTERRUPTED", /interrupted/));
+    },
+  );
+});
+
+test("shared connections are used again", async () => {
+  using connections = createConnections();
+  const sockets = new Set<unknown>();
+  await serving(
+    (request, response) => {
+      sockets.add(request.socket);
+      if (request.url === "/moved") response.writeHead(302, { location: "/there" }).end();
+      else response.end("ok");
+    },
+    async (base) => {
+      for (let n = 0; n < 5; n++) assert.equal((await get(base, { connections })).text, "ok");
+      assert.equal(sockets.size, 1);
+      assert.equal((await get(`${base}/moved`, { connections })).text, "ok");
     },
   );
 });

@@ -5,6 +5,7 @@ import { Failure } from "../kit/error.ts";
 import { LIMITS } from "../kit/limit.ts";
 import { printable } from "../kit/printable.ts";
 import type { Task } from "../task/task.ts";
+import type { Connections } from "./connections.ts";
 import { nextHop, openResponse } from "./hop.ts";
 import { redactUrl } from "./redact.ts";
 
@@ -24,6 +25,8 @@ export interface FetchOptions {
   readonly limit?: number;
   /** Asks for the bytes as they are stored, and takes them as they come: for files that are packed themselves and have a known sum. */
   readonly identity?: boolean;
+  /** Connections that are shared with other requests; each has its own without. */
+  readonly connections?: Connections;
   /** Milliseconds without a byte. */
   readonly stallMs?: number;
   /** Milliseconds before the first repetition; doubled each time. */

@@ -6,6 +6,7 @@ import { LIMITS } from "../kit/limit.ts";
 import { printable } from "../kit/printable.ts";
 import type { Task } from "../task/task.ts";
 import { isInnerAddress } from "./address.ts";
+import type { Connections } from "./connections.ts";
 import { redactUrl } from "./redact.ts";
 
 /** One request on the way: where it goes, and what the first URL allows. */
@@ -56,6 +57,7 @@ export async function openResponse(
     readonly etag?: string;
     readonly authorization?: string;
     readonly identity?: boolean;
+    readonly connections?: Connections;
     readonly stallMs?: number;
     readonly env?: NodeJS.ProcessEnv;
   },
@@ -79,7 +81,9 @@ export async function openResponse(
     port: url.port,
     path: url.pathname + url.search,
   };
-  const agent = new Agent({ keepAlive: false, proxyEnv: env });
+  // Whoever is sent on gets a connection of its own, because the guard looks at addresses when one is made.
+  const shared = url.origin === hop.first ? options.connections : undefined;
+  const agent = (await shared?.agentFor(url.protocol, env)) ?? new Agent({ keepAlive: false, proxyEnv: env });
   const guard = hasProxy(env, url.protocol) ? {} : { lookup: guardedLookup(hop) };
   return new Promise((resolve, reject) => {
     const sent = request({ ...target, ...guard, agent, headers, signal: task.signal, timeout: stallMs, maxHeaderSize: 64 << 10 });
