@@ -17,7 +17,7 @@ const shared = {
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: "none",
-  external: ["xz-decompress", "openpgp", "smol-toml"],
+  external: ["xz-decompress", "openpgp", "smol-toml", "yaml"],
   define: { NOUGHT_VERSION: JSON.stringify(version) },
   logLevel: "warning",
   absWorkingDir: root,

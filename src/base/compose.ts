@@ -71,7 +71,7 @@ function addFiles(site: Site, stage: Stage): void {
     };
     if (file.link !== undefined) site.link(file.path, file.link, "");
     else if (file.directory) site.dir(file.path, "", facts);
-    else site.file(file.path, file.text ?? "", "", facts);
+    else site.file(file.path, file.bytes ?? "", "", facts);
   }
 }
 

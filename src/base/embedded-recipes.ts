@@ -1,25 +1,10 @@
 import type { Recipe, RecipeConfig, Stage } from "./recipe.ts";
+import { DOCUMENTATION } from "./recipe-parts.ts";
 
-/** Documentation and translations: everything but the licence of each package. */
+/** What a container never starts, beside the documentation. */
 const DOCS = [
-  "usr/share/doc/*/*",
-  "!usr/share/doc/*/copyright",
-  "usr/share/man",
-  "usr/share/info",
-  "usr/share/lintian",
-  "usr/share/bug",
-  "usr/share/doc-base",
-  "usr/share/locale",
-  "usr/share/menu",
-  "usr/share/bash-completion",
-  "usr/share/gdb",
-  "usr/share/gcc",
-  "usr/share/applications",
-  "usr/share/pixmaps",
-  "usr/share/reportbug",
-  "usr/share/apport",
+  ...DOCUMENTATION,
   "usr/share/binfmts",
-  "etc/alternatives/*.gz",
   "etc/init.d",
   "etc/default",
   "etc/logrotate.d",
@@ -33,7 +18,7 @@ const CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt";
 /** Only scripts or commands that are cut off need these. */
 const ASSUME = ["debconf", "cdebconf", "mawk", "gawk", "original-awk", "openssl", "openssl-provider-legacy", "dpkg", "perl-base", "perl"];
 
-const NSSWITCH = `passwd:         files
+const NSSWITCH = Buffer.from(`passwd:         files
 group:          files
 shadow:         files
 
@@ -44,7 +29,7 @@ protocols:      db files
 services:       db files
 ethers:         db files
 rpc:            db files
-`;
+`);
 
 const USERS: Pick<Stage, "users" | "groups"> = {
   users: [
@@ -100,7 +85,7 @@ const STATIC: Stage = {
   ],
   ...USERS,
   files: [
-    { path: "/etc/nsswitch.conf", text: NSSWITCH },
+    { path: "/etc/nsswitch.conf", bytes: NSSWITCH },
     { path: "/usr/lib/ssl/cert.pem", link: CERTIFICATES },
   ],
 };
@@ -191,7 +176,7 @@ const BUSYBOX: Stage = {
   files: [
     { path: "/tmp", directory: true, mode: 0o1777 },
     { path: "/var/tmp", directory: true, mode: 0o1777 },
-    { path: "/etc/nsswitch.conf", text: NSSWITCH },
+    { path: "/etc/nsswitch.conf", bytes: NSSWITCH },
   ],
 };
 
@@ -229,7 +214,7 @@ export const EMBEDDED: Readonly<Record<string, Recipe>> = {
       { path: "/var/tmp", directory: true, mode: 0o1777 },
     ],
   }),
-  nsswitch: piece({ title: "how names are looked up", packages: [], files: [{ path: "/etc/nsswitch.conf", text: NSSWITCH }] }),
+  nsswitch: piece({ title: "how names are looked up", packages: [], files: [{ path: "/etc/nsswitch.conf", bytes: NSSWITCH }] }),
   static: image([STATIC]),
   "base-nossl": image([STATIC, LIBC]),
   base: image([STATIC, LIBC, SSL]),

@@ -13,6 +13,7 @@ import type { Shelf } from "../shelf/shelf.ts";
 import type { ContentStore } from "../store/face.ts";
 import type { Task } from "../task/task.ts";
 import { compose, prepare } from "./compose.ts";
+import { oneLayerEach } from "./layers.ts";
 import type { Pinned } from "./pinned.ts";
 import type { Recipe, Stage } from "./recipe.ts";
 
@@ -40,7 +41,7 @@ export async function makeImage(recipe: Recipe, pinned: Pinned, platform: Platfo
   const layers: Layer[] = [];
   const history: HistoryEntry[] = [];
   const warnings: string[] = [];
-  for (const [index, stage] of recipe.stages.entries()) {
+  for (const [index, stage] of oneLayerEach(recipe).entries()) {
     const entries = pinned.stages[index] ?? [];
     const debs = await readDebs(entries, contents, tools);
     const composed = await compose(site, stage, debs, pinned.architecture);

@@ -2,9 +2,10 @@ import type { Architecture, Archive, LockEntry, PackageRecord, Suite } from "../
 import { Failure } from "../kit/error.ts";
 import { formatPlatform, type Platform } from "../oci/platform.ts";
 import type { Task } from "../task/task.ts";
+import { divide } from "./layers.ts";
 import type { Recipe } from "./recipe.ts";
 
-/** The packages of each stage of a recipe, in the order in which they are unpacked. */
+/** The packages of each layer of a recipe (layers.ts, oneLayerEach), in the order in which they are unpacked. */
 export interface Pinned {
   readonly architecture: Architecture;
   readonly stages: readonly (readonly LockEntry[])[];
@@ -41,7 +42,6 @@ export async function pin(recipe: Recipe, platform: Platform, archive: Archive, 
   let suites: readonly Suite[] = [];
   for (const stage of recipe.stages) {
     for (const name of stage.assume ?? []) assume.add(name);
-    const own: LockEntry[] = [];
     if (stage.packages.length > 0 || stage.essential || (stage.priorities?.length ?? 0) > 0) {
       const below = [...taken.values()].map(({ name, version }) => `${name}=${version}`);
       const asked = new Set(stage.packages.map((one) => one.replace(/[=:].*/, "")));
@@ -58,14 +58,10 @@ export async function pin(recipe: Recipe, platform: Platform, archive: Archive, 
         task,
       );
       suites = found.suites;
-      for (const record of found.packages) {
-        if (taken.has(record.name)) continue;
-        const entry = entryOf(record);
-        taken.set(record.name, entry);
-        own.push(entry);
-      }
-    }
-    stages.push(own);
+      const fresh = found.packages.filter(({ name }) => !taken.has(name));
+      for (const record of fresh) taken.set(record.name, record);
+      stages.push(...divide(fresh, stage.layers ?? 1).map((group) => group.map(entryOf)));
+    } else stages.push(...Array.from({ length: stage.layers ?? 1 }, () => []));
   }
   return { architecture, stages, suites };
 }

@@ -1,11 +1,9 @@
 import type { Account, Group } from "../debian/data/accounts.ts";
 
-/** A file that a recipe adds; text, or another file that the packages have. */
+/** A file that a recipe adds: bytes, a link, or a directory. */
 export interface RecipeFile {
   readonly path: string;
-  readonly text?: string;
-  /** A file of the host, beside the recipe. */
-  readonly source?: string;
+  readonly bytes?: Uint8Array;
   /** Target of a symbolic link. */
   readonly link?: string;
   /** An empty directory. */
@@ -31,6 +29,8 @@ export interface Stage {
    * them too.
    */
   readonly exclude?: readonly string[];
+  /** Layers to make of the packages, those that most others need in the lowest. Default 1. */
+  readonly layers?: number;
   readonly users?: readonly Account[];
   readonly groups?: readonly Group[];
   readonly files?: readonly RecipeFile[];

@@ -1,0 +1,20 @@
+/** Documentation and translations: everything but the licence of each package. Patterns as in a .dockerignore. */
+export const DOCUMENTATION: readonly string[] = [
+  "usr/share/doc/*/*",
+  "!usr/share/doc/*/copyright",
+  "usr/share/man",
+  "usr/share/info",
+  "usr/share/lintian",
+  "usr/share/bug",
+  "usr/share/doc-base",
+  "usr/share/locale",
+  "usr/share/menu",
+  "usr/share/bash-completion",
+  "usr/share/gdb",
+  "usr/share/gcc",
+  "usr/share/applications",
+  "usr/share/pixmaps",
+  "usr/share/reportbug",
+  "usr/share/apport",
+  "etc/alternatives/*.gz",
+];
