@@ -1,6 +1,6 @@
 import { chmodSync, lstatSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
 import { decodeName } from "../kit/bytes.ts";
-import { storageFailure } from "../kit/storage-failure.ts";
+import { errnoOf, storageFailure } from "../kit/storage-failure.ts";
 import { fsName } from "../tree/content.ts";
 
 /**
@@ -19,12 +19,21 @@ export function removeTree(path: string): void {
 function remove(path: string): void {
   const stats = lstatSync(fsName(path), { throwIfNoEntry: false });
   if (stats === undefined) return;
-  if (!stats.isDirectory()) return unlinkSync(fsName(path));
+  if (!stats.isDirectory()) return unlink(path);
   if ((stats.mode & 0o700) !== 0o700) chmodSync(fsName(path), 0o700);
   for (const entry of readdirSync(fsName(path), { encoding: "buffer", withFileTypes: true })) {
     const inner = `${path}/${decodeName(entry.name)}`;
     if (entry.isDirectory()) remove(inner);
-    else unlinkSync(fsName(inner));
+    else unlink(inner);
   }
   rmdirSync(fsName(path));
+}
+
+/** Marks of unpacked layers may go by themselves meanwhile (durable.ts). */
+function unlink(path: string): void {
+  try {
+    unlinkSync(fsName(path));
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") throw error;
+  }
 }
