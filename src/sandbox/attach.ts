@@ -11,7 +11,7 @@ import { dieWithParent, FD } from "./guard.ts";
 import { janitor } from "./janitor.ts";
 import { newTable } from "./perform.ts";
 import { INPUT_FD } from "./pipes.ts";
-import { rawTerminal } from "./raw.ts";
+import { type RawTerminal, rawTerminal, restoreTerminal } from "./raw.ts";
 import { feed } from "./run.ts";
 import type { SandboxIo } from "./spec.ts";
 import { writeStreams } from "./streams.ts";
@@ -43,7 +43,8 @@ export async function attachInput(
   if (livenessOf(init) === "dead") throw hasEnded();
   const inherit = input === "inherit";
   const keeper = parentOf(init.pid);
-  const table = attachTable(init.pid, keeper, inherit, options.terminal);
+  const terminal = inherit && options.terminal ? rawTerminal() : undefined;
+  const table = attachTable(init.pid, keeper, inherit, terminal);
   const engine = engineCommand();
   const child = spawn(engine.command, engine.args, {
     stdio: [inherit ? "inherit" : "pipe", "ignore", "ignore", "pipe", "pipe", "pipe"],
@@ -53,7 +54,6 @@ export async function attachInput(
   const [, , , stream, reports, ready] = child.stdio as unknown as [null, null, null, Writable, Readable, Readable];
   const kill = () => child.kill("SIGKILL");
   task.signal.addEventListener("abort", kill, { once: true });
-  let raw: Disposable | undefined;
   let failure: Failure | undefined;
   let report = Buffer.alloc(0);
   stream.on("error", () => {});
@@ -68,7 +68,6 @@ export async function attachInput(
       return void kill();
     }
     stream.end(".");
-    if (inherit && options.terminal) raw = rawTerminal();
     options.started?.();
   });
   if (child.stdin && typeof input === "object") void feed(child.stdin, input);
@@ -81,14 +80,14 @@ export async function attachInput(
     });
   } finally {
     task.signal.removeEventListener("abort", kill);
-    raw?.[Symbol.dispose]();
+    if (terminal && child.exitCode !== 0) restoreTerminal(terminal);
   }
   task.signal.throwIfAborted();
   if (report.length >= 8) failure ??= trouble(table, report.readInt32LE(0), errnoName(report.readInt32LE(4)), report.readInt32LE(4));
   if (failure) throw failure;
 }
 
-function attachTable(init: number, keeper: number, inherit: boolean, terminal: boolean): Table {
+function attachTable(init: number, keeper: number, inherit: boolean, terminal: RawTerminal | undefined): Table {
   const table = newTable();
   const held = table.register();
   const watched = table.register();
@@ -100,7 +99,7 @@ function attachTable(init: number, keeper: number, inherit: boolean, terminal: b
   dieWithParent(table, process.pid);
   table.call("close_range", [FD.frames + 1, 0xffffffff, 0]);
   if (!inherit) table.call("setsid", [], { ignore: true });
-  const cleaner = janitor(table, [], inherit && terminal);
+  const cleaner = janitor(table, [], terminal);
   table.call("pidfd_open", [init, 0], { into: watched, label: "pidfd_open" });
   table.call("pidfd_open", [keeper, 0], { into: held, label: "pidfd_open" });
   table.call("pidfd_getfd", [held, INPUT_FD, 0], { into: way, label: "pidfd_getfd" });
@@ -123,7 +122,7 @@ function attachTable(init: number, keeper: number, inherit: boolean, terminal: b
   const streams = { input: { from: 0, to: way }, ...(terminal ? { window: 0 } : {}) };
   const code = table.register();
   table.pump(child, writeStreams(table, streams), code);
-  if (cleaner) table.call("write", [cleaner.well, table.text("w"), 1], { ignore: true });
+  cleaner?.dismiss();
   table.leave(0);
   return table.finish();
 }

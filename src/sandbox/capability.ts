@@ -30,6 +30,15 @@ export function capabilityMask(names: readonly string[]): bigint {
   return mask;
 }
 
+/** Bits of those that this process has itself, and hence may give. A container around it may have fewer than the kernel knows. */
+export function ownCapabilityMask(): bigint {
+  try {
+    return BigInt(`0x${/^CapPrm:\s*([0-9a-f]+)/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1] ?? "0"}`);
+  } catch {
+    return 0n;
+  }
+}
+
 /** The number of the last capability that the kernel knows. */
 export function lastCapability(): number {
   try {

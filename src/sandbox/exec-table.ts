@@ -8,6 +8,7 @@ import { rlimits } from "./limits.ts";
 import { joinCgroup, readOnlyCopy } from "./outer-table.ts";
 import { makePipes, ownStreams, takePipes } from "./pipes.ts";
 import { type ProgramTrouble, runProgram } from "./program.ts";
+import type { RawTerminal } from "./raw.ts";
 import type { Filters } from "./seccomp/filters.ts";
 import { writeStreams } from "./streams.ts";
 import type { CallArchitecture } from "./syscall-numbers.ts";
@@ -68,7 +69,8 @@ export interface ExecTableOptions extends InsideFacts {
   /** Files of control groups that 0 is written to; where that fails they are none of ours. */
   readonly cgroups: readonly string[];
   readonly input: boolean;
-  readonly inherit: boolean;
+  /** Nought's terminal, which is to be raw meanwhile. */
+  readonly terminal: RawTerminal | undefined;
   readonly direct: boolean;
   /** Nobody is there to hear its output. */
   readonly silent: boolean;
@@ -81,7 +83,7 @@ export function execTable(options: ExecTableOptions): { readonly table: Table; r
   if (options.bound) table.call("prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
   // From the moment the child is in the pid namespace, processes there see it; they must not look into it.
   table.call("prctl", [PR.SET_DUMPABLE, 0, 0, 0, 0]);
-  const cleaner = janitor(table, [], options.inherit && spec.terminal);
+  const cleaner = janitor(table, [], options.terminal);
   const pipes = makePipes(table, spec.terminal);
   if (options.otherPids) table.call("setns", [TARGET_FD, CLONE.NEWPID], { label: "setns (pid)" });
   const child = table.register();
@@ -97,7 +99,7 @@ export function execTable(options: ExecTableOptions): { readonly table: Table; r
   const all = writeStreams(table, { ...streams, ...(options.silent ? {} : options.direct ? { status: FD.frames } : { log: FD.frames }) });
   const code = table.register();
   table.pump(child, all, code);
-  if (cleaner) table.call("write", [cleaner.well, table.text("w"), 1], { ignore: true });
+  cleaner?.dismiss();
   table.leave(code);
   return { table: table.finish(), troubles };
 }

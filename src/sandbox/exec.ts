@@ -15,7 +15,7 @@ import { FrameReader } from "./frames.ts";
 import { installHelper } from "./helper.ts";
 import { ownHardLimits } from "./limits.ts";
 import { ownPrivileges, privilegesOf } from "./privileges.ts";
-import { rawTerminal } from "./raw.ts";
+import { rawTerminal, restoreTerminal } from "./raw.ts";
 import { exitOf, feed } from "./run.ts";
 import { filtersFor } from "./seccomp/filters.ts";
 import type { SandboxExit, SandboxIo, SandboxSpec } from "./spec.ts";
@@ -66,6 +66,7 @@ async function enter(
   const parentPid = bound ? process.pid : undefined;
   const inherit = io.stdin === "inherit";
   const entrance = entranceTable({ architecture, engine, stage, parentPid, pid: target.pid, otherUsers, inherit });
+  const terminal = spec.terminal && inherit ? rawTerminal() : undefined;
   const second = execTable({
     spec,
     privileges,
@@ -81,7 +82,7 @@ async function enter(
     otherPids: namespaces.includes("pid"),
     cgroups: cgroupsOf(target.pid),
     input: io.stdin !== undefined,
-    inherit,
+    terminal,
     direct: io.direct === true,
     silent: !bound,
   });
@@ -98,13 +99,11 @@ async function enter(
   let pid = 0;
   let status: number | undefined;
   let failure: Failure | undefined;
-  let raw: Disposable | undefined;
   let report = Buffer.alloc(0);
   let heard = false;
   // The two pipes are heard in any order.
   const started = () => {
     if (!heard || pid === 0 || failure || task.signal.aborted) return;
-    if (spec.terminal && inherit) raw = rawTerminal();
     io.started?.({ pid, signal: (name) => void child.kill(name) });
   };
   table.on("error", () => {});
@@ -153,7 +152,7 @@ async function enter(
     if (!bound && !failure) child.unref();
   } finally {
     task.signal.removeEventListener("abort", kill);
-    raw?.[Symbol.dispose]();
+    if (terminal && status === undefined) restoreTerminal(terminal);
   }
   task.signal.throwIfAborted();
   if (failure) throw failure;

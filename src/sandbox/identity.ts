@@ -1,4 +1,4 @@
-import { capabilityMask, lastCapability } from "./capability.ts";
+import { capabilityMask, lastCapability, ownCapabilityMask } from "./capability.ts";
 import { PR, PR_CAP_AMBIENT_CLEAR_ALL } from "./flags.ts";
 import type { Inside } from "./inside.ts";
 import { type Address, TableBuilder } from "./table.ts";
@@ -17,12 +17,21 @@ function capset(table: TableBuilder, mask: bigint, inheritable: bigint): void {
 }
 
 /**
+ * Nobody can give what he has not: "all" are those that are there, as under docker. Who has none gets them in the user namespace that the
+ * helper enters.
+ */
+function givenMask(names: readonly string[]): bigint {
+  const own = ownCapabilityMask();
+  return own === 0n ? capabilityMask(names) : capabilityMask(names) & own;
+}
+
+/**
  * Before the filter of system calls: nothing inheritable, so that no file can bring back what is taken away (CVE-2022-29162).
  * The bounding set is what a program run as root comes to have.
  */
 export function limitCapabilities(inside: Inside): void {
   const { table, spec } = inside;
-  const mask = capabilityMask(spec.capabilities);
+  const mask = givenMask(spec.capabilities);
   table.call("prctl", [PR.CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0], { label: "prctl (ambient capabilities)" });
   for (let one = 0; one <= lastCapability(); one++)
     if (((mask >> BigInt(one)) & 1n) === 0n) table.call("prctl", [PR.CAPBSET_DROP, one, 0, 0, 0], { label: `drop capability ${one}` });
@@ -37,7 +46,7 @@ export function becomeUser(inside: Inside): void {
   table.call("setgroups", [groups.length, table.words32(...groups)], { label: `setgroups ${groups.join(",")}` });
   table.call("setresgid", [gid, gid, gid], { label: `setresgid ${gid}` });
   table.call("setresuid", [uid, uid, uid], { label: `setresuid ${uid}` });
-  capset(table, uid === 0 ? capabilityMask(spec.capabilities) : 0n, 0n);
+  capset(table, uid === 0 ? givenMask(spec.capabilities) : 0n, 0n);
 }
 
 /** Installs a filter of system calls. Needs CAP_SYS_ADMIN, so that programs with set-uid bits keep working. seccomp(2). */

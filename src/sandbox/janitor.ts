@@ -1,6 +1,7 @@
-import { AT_FDCWD, AT_REMOVEDIR, PR, TCGETS, TCSETS } from "./flags.ts";
+import { AT_FDCWD, AT_REMOVEDIR, PR } from "./flags.ts";
 import { FD, pipe } from "./guard.ts";
-import type { Register, TableBuilder } from "./table.ts";
+import { type RawTerminal, setTerminal } from "./raw.ts";
+import type { TableBuilder } from "./table.ts";
 
 /** Times that a directory is tried, and milliseconds between. */
 const TRIES = 60;
@@ -8,48 +9,42 @@ const PAUSE = 50;
 
 /** A process that tidies up after the others. */
 export interface Janitor {
-  /** A byte written here says that all went well; the terminal is then left to nought. */
-  readonly well: Register;
+  /** Adds what says, at the end, that all went well: the terminal is put back at once. */
+  dismiss(): void;
 }
 
 /**
  * Leaves a process behind that acts once all others are gone, also when they were killed: it removes control groups, which are the only
- * thing of a sandbox that does not go by itself, and puts the terminal of descriptor 0 back to what it was. It waits at a pipe of which it
- * alone has no writing end, so it needs no number of a process. Undefined where there is nothing to tidy up.
+ * thing of a sandbox that does not go by itself, and puts the terminal of descriptor 0 back, which is made raw here. It waits at a pipe of
+ * which it alone has no writing end, so it needs no number of a process. Undefined where there is nothing to tidy up.
  */
-export function janitor(table: TableBuilder, folders: readonly string[], terminal: boolean): Janitor | undefined {
+export function janitor(table: TableBuilder, folders: readonly string[], terminal: RawTerminal | undefined): Janitor | undefined {
   if (folders.length === 0 && !terminal) return undefined;
   const [read, write] = pipe(table, "the janitor");
   const child = table.register();
   const parent = table.mark();
-  const settings = table.space(64);
-  const isTerminal = table.register();
-  if (terminal) table.call("ioctl", [0, TCGETS, settings], { ignore: true, into: isTerminal });
   table.clone(0, child, parent, "fork");
   table.call("prctl", [PR.SET_PDEATHSIG, 0, 0, 0, 0]);
-  // Who sets a terminal from the background is stopped, unless he does not hear of it.
   table.call("rt_sigprocmask", [0, table.words64(-1), 0, 8]);
   if (!terminal) table.call("setsid", [], { ignore: true });
   for (const fd of [write, ...(terminal ? [] : [0]), 1, 2, FD.table, FD.report, FD.frames]) table.call("close", [fd], { ignore: true });
   const said = table.register();
+  const well = table.mark();
   table.call("read", [read, table.space(8), 1], { ignore: true, into: said });
-  if (terminal) restore(table, settings, said, isTerminal);
+  table.jumpEqual(said, 1, well);
+  if (terminal) setTerminal(table, terminal.saved);
+  table.place(well);
   for (const folder of folders) remove(table, folder);
   table.leave(0);
   table.place(parent);
   table.call("close", [read]);
-  return { well: write };
-}
-
-function restore(table: TableBuilder, settings: { readonly at: number }, said: Register, isTerminal: Register): void {
-  const well = table.mark();
-  const there = table.mark();
-  table.jumpEqual(said, 1, well);
-  table.jumpEqual(isTerminal, 0, there);
-  table.jump(well);
-  table.place(there);
-  table.call("ioctl", [0, TCSETS, settings], { ignore: true });
-  table.place(well);
+  if (terminal) setTerminal(table, terminal.raw);
+  return {
+    dismiss() {
+      if (terminal) setTerminal(table, terminal.saved);
+      table.call("write", [write, table.text("w"), 1], { ignore: true });
+    },
+  };
 }
 
 function remove(table: TableBuilder, folder: string): void {

@@ -10,6 +10,7 @@ import { ownHardLimits } from "./limits.ts";
 import type { Machine } from "./machine.ts";
 import { type Detached, outerTable } from "./outer-table.ts";
 import { ownPrivileges } from "./privileges.ts";
+import { type RawTerminal, rawTerminal } from "./raw.ts";
 import { runtimeTable } from "./runtime/table.ts";
 import { filtersFor } from "./seccomp/filters.ts";
 import type { SandboxIo, SandboxSpec } from "./spec.ts";
@@ -21,6 +22,8 @@ export interface Launched {
   readonly outer: Table;
   readonly inner: InnerTable;
   readonly cgroups: Cgroups;
+  /** Nought's terminal while it is raw. */
+  readonly terminal: RawTerminal | undefined;
   /** As it is on this machine. */
   readonly spec: SandboxSpec;
 }
@@ -59,6 +62,7 @@ export function launch(asked: SandboxSpec, options: LaunchOptions, machine: Mach
     : innerTable({ ...facts, filters: filtersFor(spec, privileges, architecture, supervise) });
   const cgroups = makeCgroups(spec.limits);
   const { stdin, direct, detached } = options;
+  const terminal = spec.terminal && stdin === "inherit" ? rawTerminal() : undefined;
   const outer = outerTable({
     spec,
     architecture,
@@ -71,6 +75,7 @@ export function launch(asked: SandboxSpec, options: LaunchOptions, machine: Mach
     direct: direct === true,
     cgroups,
     supervise,
+    terminal,
   });
   const plain = direct ? "inherit" : "ignore";
   const child = spawn(engine.command, engine.args, {
@@ -78,7 +83,7 @@ export function launch(asked: SandboxSpec, options: LaunchOptions, machine: Mach
     env: {},
     cwd: "/",
   });
-  return { child, outer, inner, cgroups, spec };
+  return { child, outer, inner, cgroups, terminal, spec };
 }
 
 /** Debian's apt becomes another user to fetch, which it cannot where there is none. */

@@ -5,6 +5,7 @@ import { dieWithParent, FD, guard, pair, reportPid, reportStat } from "./guard.t
 import { type Janitor, janitor } from "./janitor.ts";
 import { serveNetwork } from "./network-table.ts";
 import { makePipes, ownStreams, type Pipes, takePipes } from "./pipes.ts";
+import type { RawTerminal } from "./raw.ts";
 import type { SandboxSpec } from "./spec.ts";
 import { type Streams, writeStreams } from "./streams.ts";
 import { SUPERVISOR_FD, supervisor } from "./supervisor.ts";
@@ -25,6 +26,8 @@ export interface OuterOptions {
   readonly input: boolean;
   /** Whether that is nought's own standard input. */
   readonly inherit: boolean;
+  /** That is a terminal, which is to be raw meanwhile. */
+  readonly terminal: RawTerminal | undefined;
   /** Output is copied to descriptors 1 and 2, and not sent as frames. */
   readonly direct: boolean;
   /** Control groups that the program is put into, and that are removed when everything is over. */
@@ -57,7 +60,7 @@ export function outerTable(options: OuterOptions): Table {
   // Signals of the terminal go to nought, which hands them on; who reads a terminal must stay in its session.
   if (!options.inherit) table.call("setsid", [], { ignore: true });
   if (options.detached) reportStat(table, IDENTITY.monitor);
-  const cleaner = janitor(table, options.cgroups.folders, options.inherit && options.spec.terminal);
+  const cleaner = janitor(table, options.cgroups.folders, options.terminal);
   const guarded = !options.spec.join?.pid;
   const afterwards = ending(table, options.detached, cleaner);
   if (guarded) guard(table, afterwards);
@@ -107,7 +110,7 @@ function ending(table: TableBuilder, detached: Detached | undefined, cleaner: Ja
       table.call("pwrite64", [file, text, length, 0], { ignore: true });
       table.call("renameat", [AT_FDCWD, paths[0] as Address, AT_FDCWD, paths[1] as Address], { ignore: true });
     }
-    if (cleaner) table.call("write", [cleaner.well, text, 1], { ignore: true });
+    cleaner?.dismiss();
     table.leave(code);
   };
 }

@@ -35,11 +35,11 @@ export class TableError extends Error {
  * Performs a table now, in a process of its own, and gives what it wrote to descriptor 1 (up to 1 GiB). A thousand calls take about a
  * millisecond. Throws TableError for the first call that failed, SANDBOX where the helper cannot be started at all.
  */
-export function performTable(table: Table): Buffer {
+export function performTable(table: Table, stdin: "ignore" | "inherit" = "ignore"): Buffer {
   const fd = tableFile(table.bytes);
   try {
     const { command, args } = engineCommand();
-    const ran = spawnSync(command, args, { stdio: ["ignore", "pipe", "inherit", fd, "pipe"], maxBuffer: 2 ** 30 });
+    const ran = spawnSync(command, args, { stdio: [stdin, "pipe", "inherit", fd, "pipe"], maxBuffer: 2 ** 30 });
     if (ran.error) throw new Failure("SANDBOX", `the sandbox helper did not start: ${ran.error.message}`, { cause: ran.error });
     const report = ran.output[4] as unknown as Buffer;
     if (report.length >= 8) throw new TableError(table, report.readInt32LE(0), report.readInt32LE(4));

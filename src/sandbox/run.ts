@@ -8,7 +8,7 @@ import { removeCgroups } from "./cgroup.ts";
 import { checkSpec } from "./check-spec.ts";
 import { type Launched, launch } from "./launch.ts";
 import { type Machine, withProc } from "./machine.ts";
-import { rawTerminal } from "./raw.ts";
+import { restoreTerminal } from "./raw.ts";
 import type { SandboxExit, SandboxIo, SandboxSpec } from "./spec.ts";
 
 export type { Machine } from "./machine.ts";
@@ -29,11 +29,10 @@ export async function runSandbox(spec: SandboxSpec, io: SandboxIo, task: Task, m
 
 /** Brings the bytes to and fro until the sandbox ends. */
 async function follow(launched: Launched, io: SandboxIo, task: Task): Promise<SandboxExit> {
-  const { child, spec, cgroups } = launched;
+  const { child, cgroups } = launched;
   const kill = () => child.kill("SIGKILL");
   task.signal.addEventListener("abort", kill, { once: true });
   let status: number | undefined;
-  let raw: Disposable | undefined;
   const beginning = new Beginning(
     launched,
     ({ at, stream, bytes }) => {
@@ -42,7 +41,6 @@ async function follow(launched: Launched, io: SandboxIo, task: Task): Promise<Sa
     },
     () => {
       if (beginning.failure || beginning.pid === 0) return;
-      if (spec.terminal && io.stdin === "inherit") raw = rawTerminal();
       io.started?.({ pid: beginning.pid, signal: (name) => void child.kill(name) });
     },
   );
@@ -56,7 +54,7 @@ async function follow(launched: Launched, io: SandboxIo, task: Task): Promise<Sa
     });
   } finally {
     task.signal.removeEventListener("abort", kill);
-    raw?.[Symbol.dispose]();
+    if (launched.terminal && status === undefined) restoreTerminal(launched.terminal);
   }
   // Only the end of the inner process itself says that all of the sandbox is gone; if we killed the one that waits for it, we wait.
   if (status === undefined) await gone(beginning.pid);

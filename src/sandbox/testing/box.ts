@@ -21,7 +21,7 @@ import { type MountPoint, mountPoints, type SandboxExit, type SandboxIo, type Sa
 
 const BUSYBOX = ["/bin/busybox", "/usr/bin/busybox"].find((path) => existsSync(path) && isStatic(path));
 const APPLETS =
-  "sh ls cat id mount umount ps echo sleep true false env pwd hostname stat touch mkdir rm chmod chown ln readlink head tail grep wc kill mknod ulimit setsid nc ping dd test find od printenv sed su tr cut seq ip ifconfig date wget".split(
+  "sh ls cat id mount umount ps echo stty sleep true false env pwd hostname stat touch mkdir rm chmod chown ln readlink head tail grep wc kill mknod ulimit setsid nc ping dd test find od printenv sed su tr cut seq ip ifconfig date wget".split(
     " ",
   );
 
