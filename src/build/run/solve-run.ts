@@ -97,8 +97,6 @@ async function execute(step: Step, op: RunOp, below: Built, sources: Sources, sh
   // The next step then need not unpack what this one wrote.
   const { diffId } = sealed.layer;
   await root.adopt(store.dir, { diffId, draft: sealed.draft }, below.layers.length === 0 ? undefined : below.chain);
-  // The next step stands on it as it is.
-  await root.adopt(store.dir, { diffId: sealed.layer.diffId, draft: sealed.draft }, below.layers.length > 0 ? below.chain : undefined);
   return { layer: sealed.layer, newest: draft.reduce((newest, entry) => Math.max(newest, entry.mtime), 0) };
 }
 
