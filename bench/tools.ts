@@ -52,9 +52,14 @@ export function noughtUsed(work: string): Tool {
   };
 }
 
+/** The command that a peer is started with: the environment's, else the program of PATH. */
+export function peerPrefix(name: string): readonly string[] | undefined {
+  return words(`NOUGHT_BENCH_${name.toUpperCase()}`) ?? (onPath(name) ? [name] : undefined);
+}
+
 /** Peers by name, or the reason why one is missing. */
 export function peer(name: string, work: string): Tool | string {
-  const prefix = words(`NOUGHT_BENCH_${name.toUpperCase()}`) ?? (onPath(name) ? [name] : undefined);
+  const prefix = peerPrefix(name);
   if (!prefix) return `${name}: not on PATH and no NOUGHT_BENCH_${name.toUpperCase()}`;
   const [program = "", ...rest] = prefix;
   if (name === "docker") {
