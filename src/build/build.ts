@@ -61,6 +61,9 @@ export async function open(request: BuildRequest, store: () => Promise<ContentSt
   return { inlet, program, platforms: { build, target: request.platform ?? build } };
 }
 
+/** What whoever starts a build hands down to it. */
+export type BuildHooks = Pick<Workshop, "lookInto"> & { readonly remote?: RemoteImages };
+
 /**
  * A whole build: Dockerfile → syntax → program → graph → layers → image → outputs. Throws what its parts throw; nothing is named
  * and no output file stands under its final name unless everything succeeded.
@@ -69,7 +72,7 @@ export async function build(
   request: BuildRequest,
   store: ContentStore,
   task: Task,
-  { remote, ...hooks }: Pick<Workshop, "lookInto"> & { readonly remote?: RemoteImages } = {},
+  { remote, ...hooks }: BuildHooks = {},
 ): Promise<BuildResult> {
   const opened = await open(request, async () => store, task);
   const { inlet, program, platforms } = opened;
@@ -110,7 +113,8 @@ export async function steps(
   return solve(graph, { ...tools(store, shelf, request, inlet, task), tellKeys }, (input) => inlet.open(input), lines);
 }
 
-function tools(store: ContentStore, shelf: Shelf, request: BuildRequest, inlet: Inlet, task: Task): Omit<Workshop, "open"> {
+/** What the steps of a request work with, whatever the platform. */
+export function tools(store: ContentStore, shelf: Shelf, request: BuildRequest, inlet: Inlet, task: Task): Omit<Workshop, "open"> {
   return {
     store,
     shelf,

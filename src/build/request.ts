@@ -49,6 +49,8 @@ export interface BuildRequest {
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly platform?: Platform;
+  /** More than one: a build for each, and an index over them (platforms.ts). `platform` is then the first. */
+  readonly platforms?: readonly Platform[];
   readonly contexts: Readonly<Record<string, NamedContext>>;
   readonly noCache: boolean;
   readonly noCacheFilter: readonly string[];

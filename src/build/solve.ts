@@ -1,7 +1,9 @@
-import { assert } from "../kit/error.ts";
+import { assert, Failure } from "../kit/error.ts";
+import type { Platform } from "../oci/platform.ts";
+import { canRun } from "../sandbox/foreign.ts";
 import type { Task } from "../task/task.ts";
 import { type Built, builtFromNothing, builtOn } from "./built.ts";
-import type { BuildGraph, InputRef, StagePlan } from "./graph.ts";
+import type { BuildGraph, InputRef, StagePlan, Step } from "./graph.ts";
 import type { OpenInput } from "./input.ts";
 import { located } from "./plan/located.ts";
 import { solveStep } from "./step.ts";
@@ -66,6 +68,18 @@ export async function solve(
     return image.layers.reduce((below, layer) => builtOn(below, layer, newest, shop.shelf), builtFromNothing());
   }
 
+  async function inTurn(step: Step, below: Built, useCache: boolean): Promise<Built> {
+    const turn = await shop.turns?.(step, below);
+    let succeeded = false;
+    try {
+      const built = await solveStep(step, below, useCache || turn?.performed === true, shop);
+      succeeded = true;
+      return built;
+    } finally {
+      turn?.done(succeeded);
+    }
+  }
+
   async function solveStage(plan: StagePlan): Promise<Built> {
     // Stages that steps will need are started now, so that they run beside this one.
     for (const { op } of plan.steps) {
@@ -81,11 +95,11 @@ export async function solve(
     const useCache = graph.noCache !== true && !graph.noCache.has(plan.index);
     for (const step of plan.steps) {
       try {
-        built = await solveStep(step, built, useCache, shop);
+        built = await inTurn(step, built, useCache);
       } catch (error) {
         // Stopped for the failure of another, which is the one to tell of.
         if (stop.signal.aborted) throw error;
-        const failure = located(error, step.span, lines);
+        const failure = located(step.op.kind === "run" ? explained(error, plan.platform) : error, step.span, lines);
         first = failure;
         stop.abort();
         task.emit({
@@ -108,6 +122,14 @@ export async function solve(
     await Promise.allSettled(stages.values());
     throw first ?? error;
   }
+}
+
+/** A program of a foreign platform that nobody can run here: what would help. */
+function explained(error: unknown, platform: Platform): unknown {
+  if (!(error instanceof Failure) || !error.message.endsWith("exec format error")) return error;
+  const runnable = canRun(platform);
+  if (runnable.by !== "nothing") return error;
+  return new Failure(error.code, `${error.message}: ${runnable.why}`, { hint: runnable.cure, cause: error, exit: error.exit });
 }
 
 function opened(built: Built): OpenInput {

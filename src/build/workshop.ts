@@ -8,6 +8,7 @@ import type { Tree } from "../tree/tree.ts";
 import type { InputRef } from "./graph.ts";
 import type { OpenInput } from "./input.ts";
 import type { RunTools } from "./run/tools.ts";
+import type { Turns } from "./turns.ts";
 
 /** The keys under which one step was looked up, in the order they are tried. */
 export interface StepKeys {
@@ -52,6 +53,8 @@ export interface Workshop {
   tmp(): Promise<string>;
   /** What RUN needs of the machine and of the command line. */
   run(): Promise<RunTools>;
+  /** With several platforms side by side: the same step is performed by one of them at a time. */
+  readonly turns?: Turns;
   /** Asked for with --debug-on-failure. */
   readonly lookInto?: (scene: FailedScene) => Promise<void>;
   /** Something to close when the build is over. */

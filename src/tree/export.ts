@@ -12,6 +12,26 @@ import type { Tree } from "./tree.ts";
  */
 export async function exportTar(tree: Tree, files: LayerFiles, sink: TarSink, task: Task): Promise<void> {
   const tar = new TarWriter(sink);
+  await members(tar, tree, files, "", task);
+  await tar.end();
+}
+
+/** Several trees in one tar, each in a folder of its own. Throws as exportTar does. */
+export async function exportTrees(
+  trees: readonly { readonly folder: string; readonly tree: Tree }[],
+  files: LayerFiles,
+  sink: TarSink,
+  task: Task,
+): Promise<void> {
+  const tar = new TarWriter(sink);
+  for (const { folder, tree } of trees) {
+    await tar.header({ type: "dir", path: `${folder}/`, mode: 0o755, uid: 0, gid: 0, mtime: 0, size: 0 });
+    await members(tar, tree, files, `${folder}/`, task);
+  }
+  await tar.end();
+}
+
+async function members(tar: TarWriter, tree: Tree, files: LayerFiles, prefix: string, task: Task): Promise<void> {
   const names = new Map<string, string>();
   const target = {
     async room(wanted: number) {
@@ -28,19 +48,18 @@ export async function exportTar(tree: Tree, files: LayerFiles, sink: TarSink, ta
     if (entry.path === "/") continue;
     const address = entry.kind === "file" ? addressOf(entry) : undefined;
     const first = address && names.get(address);
-    await tar.header(headerOf(entry, first));
+    await tar.header(headerOf(entry, first, prefix));
     if (entry.kind === "file" && first === undefined) {
-      if (address) names.set(address, entry.path.slice(1));
+      if (address) names.set(address, prefix + entry.path.slice(1));
       await readEntry(entry, files, target);
       tar.pad();
     }
     if (++done % 1000 === 0) task.emit({ type: "bytes", id: "export", label: "writing files", done, total: tree.size });
   }
-  await tar.end();
 }
 
-function headerOf(entry: Entry, first: string | undefined): TarHeader {
-  const path = entry.path.slice(1);
+function headerOf(entry: Entry, first: string | undefined, prefix: string): TarHeader {
+  const path = prefix + entry.path.slice(1);
   const { mode, uid, gid, xattrs } = entry;
   const facts = { mode, uid, gid, mtime: Math.round(entry.mtime), size: 0, ...(xattrs ? { xattrs } : {}) };
   switch (entry.kind) {

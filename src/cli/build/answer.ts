@@ -84,6 +84,8 @@ function outlined(
 async function printValue(call: Invocation, request: BuildRequest, task: Task): Promise<void> {
   const wanted = call.flags.string("print") ?? "";
   const what = PRINTABLE.find((one) => one === wanted);
+  if (request.platforms && what !== "syntax")
+    throw new Failure("UNSUPPORTED", `--print ${printable(wanted)} is for one platform at a time`);
   if (!what) throw new Failure("USAGE", `--print ${printable(wanted)}: it is one of ${PRINTABLE.join(", ")}`);
   const { print } = await import("../../build/print.ts");
   call.out(ended(calmJson(await print(what, request, await call.store(), task, remoteImages(call)))));

@@ -3,7 +3,7 @@ import { join, relative, resolve } from "node:path";
 import type { BuildRequest, ContextSource, NamedContext } from "../../build/request.ts";
 import { Failure } from "../../kit/error.ts";
 import { printable } from "../../kit/printable.ts";
-import { type Platform, parsePlatform } from "../../oci/platform.ts";
+import { formatPlatform, hostPlatform, type Platform, parsePlatform } from "../../oci/platform.ts";
 import { parseNewName, type Reference } from "../../oci/reference.ts";
 import { createTask } from "../../task/task.ts";
 import type { Invocation } from "../command.ts";
@@ -27,7 +27,8 @@ export async function readRequest(call: Invocation): Promise<BuildRequest> {
   const annotations = readAnnotations([...flags.list("annotation"), ...outputs.flatMap((one) => one.annotations)]);
   const labels = readPairs(flags.list("label"));
   const secrets = checkSecrets(flags.list("secret"), env);
-  const platform = readPlatform(flags.list("platform"));
+  const platforms = readPlatforms(flags.list("platform"));
+  const [platform] = platforms;
   const contexts: [string, NamedContext][] = [];
   for (const text of flags.list("build-context")) contexts.push([...(await readNamedContext(text))]);
   const word = await readContext(call.args[0] ?? flags.string("context") ?? "");
@@ -64,6 +65,7 @@ export async function readRequest(call: Invocation): Promise<BuildRequest> {
     outputs: wanted,
     ...(network === undefined || network === "default" ? {} : { network }),
     ...(platform === undefined ? {} : { platform }),
+    ...(platforms.length > 1 ? { platforms } : {}),
     ...optional("target", flags.string("target")),
     ...(epoch === undefined ? {} : { sourceDateEpoch: epoch }),
   };
@@ -83,14 +85,11 @@ function readTag(text: string): Reference {
   }
 }
 
-function readPlatform(texts: readonly string[]): Platform | undefined {
+/** Each platform once, in the order given; `local` is that of this machine. */
+function readPlatforms(texts: readonly string[]): readonly Platform[] {
   const all = texts.flatMap((one) => one.split(",")).filter((one) => one !== "");
-  if (all.length > 1) {
-    throw new Failure("UNSUPPORTED", `multi-platform build: a build is for one platform at a time, ${all.length} were given`, {
-      hint: "Build each platform on its own.",
-    });
-  }
-  return all[0] === undefined || all[0] === "local" ? undefined : parsePlatform(all[0]);
+  const read = all.map((one) => (one === "local" ? hostPlatform() : parsePlatform(one)));
+  return [...new Map(read.map((one) => [formatPlatform(one), one])).values()];
 }
 
 /** Kaniko's `--tar-path` is a docker archive. */

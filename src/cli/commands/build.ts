@@ -1,10 +1,11 @@
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import type { BuildResult } from "../../build/build.ts";
 import type { BuildRequest } from "../../build/request.ts";
 import { Failure } from "../../kit/error.ts";
 import { printable } from "../../kit/printable.ts";
 import { storageFailure } from "../../kit/storage-failure.ts";
+import type { Descriptor } from "../../oci/descriptor.ts";
+import type { Digest } from "../../oci/digest.ts";
 import { formatReference } from "../../oci/reference.ts";
 import { createTask } from "../../task/task.ts";
 import { acceptedFlags } from "../build/accepted.ts";
@@ -44,9 +45,17 @@ export async function run(call: Invocation): Promise<number> {
     const store = await call.store();
     const { build } = await import("../../build/build.ts");
     const hooks = lookIntoFailures(call) ? { lookInto: (await import("../build/look-into.ts")).lookInto(call, store, task) } : {};
-    const result = await build(request, store, task, { ...hooks, remote: remoteImages(call) });
+    const given = { ...hooks, remote: remoteImages(call) };
+    if (request.platforms) {
+      const { buildPlatforms } = await import("../../build/platforms.ts");
+      const root = await buildPlatforms(request, request.platforms, store, task, given);
+      renderer.finish();
+      report(call, request, root, undefined);
+      return 0;
+    }
+    const { image } = (await build(request, store, task, given)).assembled;
     renderer.finish();
-    report(call, request, result);
+    report(call, request, image.descriptor, image.configDescriptor.digest);
     return 0;
   } catch (error) {
     if (!(error instanceof Failure)) {
@@ -63,16 +72,15 @@ function lookIntoFailures({ flags }: Invocation): boolean {
   return flags.bool("debug-on-failure") || flags.bool("debug");
 }
 
-function report(call: Invocation, request: BuildRequest, result: BuildResult): void {
+/** Tells what was built. An index has no configuration: its own digest is its ID then, as with buildx. */
+function report(call: Invocation, request: BuildRequest, manifest: Descriptor, config: Digest | undefined): void {
   const { flags } = call;
-  const { image } = result.assembled;
-  const id = image.configDescriptor.digest;
-  const manifest = image.descriptor;
+  const id = config ?? manifest.digest;
   writeFile(flags.string("iidfile"), id);
   writeFile(flags.string("digest-file"), manifest.digest);
   const names = [...request.names, ...request.outputs.flatMap((one) => one.names)].map(formatReference);
   const metadata = {
-    "containerimage.config.digest": id,
+    ...(config === undefined ? {} : { "containerimage.config.digest": config }),
     "containerimage.descriptor": { mediaType: manifest.mediaType, digest: manifest.digest, size: manifest.size },
     "containerimage.digest": manifest.digest,
     ...(names.length > 0 ? { "image.name": names.join(",") } : {}),

@@ -1,0 +1,133 @@
+import { type Assembled, assemble } from "../image/assemble.ts";
+import { encodeIndex } from "../image/documents.ts";
+import { Failure } from "../kit/error.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
+import { digestOf } from "../oci/digest.ts";
+import { MEDIA } from "../oci/media-type.ts";
+import { formatPlatform, type Platform } from "../oci/platform.ts";
+import { openShelf } from "../shelf/shelf.ts";
+import type { ContentStore } from "../store/face.ts";
+import type { Task } from "../task/task.ts";
+import { type BuildHooks, type Opened, open, tools } from "./build.ts";
+import type { Built } from "./built.ts";
+import { finalConfig } from "./final-config.ts";
+import { findImages } from "./images.ts";
+import type { OpenInput } from "./input.ts";
+import { keyOf } from "./key.ts";
+import type { OutputTools } from "./output.ts";
+import { type FindImage, plan } from "./plan/plan.ts";
+import { deliverPlatforms, refuseOutputs } from "./platform-outputs.ts";
+import type { BuildRequest } from "./request.ts";
+import { check } from "./review.ts";
+import { type OpenContext, solve } from "./solve.ts";
+import { createTurns } from "./turns.ts";
+import type { Workshop } from "./workshop.ts";
+
+/** The image of one platform. */
+export interface PlatformBuilt {
+  readonly platform: Platform;
+  readonly assembled: Assembled;
+  readonly built: Built;
+}
+
+/**
+ * Builds for several platforms side by side, and one index over the results in the order of `platforms`. Steps that several of them come to
+ * (stages of `FROM --platform=$BUILDPLATFORM` before anything depends on the target) are performed once. Nothing is named or written
+ * unless all succeed; the first failure stops the others. Throws as build does.
+ */
+export async function buildPlatforms(
+  request: BuildRequest,
+  platforms: readonly Platform[],
+  store: ContentStore,
+  task: Task,
+  { remote, ...hooks }: BuildHooks = {},
+): Promise<Descriptor> {
+  refuseOutputs(request);
+  const opened = await open(request, async () => store, task);
+  const { inlet } = opened;
+  try {
+    const shelf = openShelf(store, task);
+    const stop = new AbortController();
+    const within: Task = { ...task, signal: AbortSignal.any([task.signal, stop.signal]) };
+    const shop = { ...tools(store, shelf, request, inlet, within), ...hooks, turns: createTurns() };
+    const find = findImages(store, within, { remote, pull: request.pull });
+    const context = once((input) => inlet.open(input));
+    let first: unknown;
+    const each = platforms.map(async (target, at) => {
+      try {
+        return await buildOne(opened, request, target, at === 0, find, { ...shop, task: toldFor(target, within) }, context);
+      } catch (error) {
+        first ??= error;
+        stop.abort();
+        throw error;
+      }
+    });
+    const settled = await Promise.allSettled(each);
+    if (first !== undefined) throw first;
+    if (task.signal.aborted) throw new Failure("INTERRUPTED", "the build was interrupted");
+    const made = settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+    await inlet.save();
+    const into: OutputTools = { store, shelf, task, remote };
+    const root = await deliverPlatforms(request, made, into);
+    await store.flush();
+    return root;
+  } finally {
+    await inlet[Symbol.asyncDispose]();
+  }
+}
+
+async function buildOne(
+  { program, inlet, platforms: { build } }: Opened,
+  request: BuildRequest,
+  target: Platform,
+  isFirst: boolean,
+  find: FindImage,
+  shop: Omit<Workshop, "open">,
+  context: OpenContext,
+): Promise<PlatformBuilt> {
+  const graph = await plan(program, request, { build, target }, find);
+  // The same findings need not be told for each.
+  if (isFirst) check(program, request, { build, target }, inlet, graph, shop.task);
+  const built = await solve(graph, shop, context, program.syntax.lines);
+  const stage = graph.stages.get(graph.target);
+  if (!stage) throw new Error("internal: the target was not planned");
+  return { platform: target, assembled: assemble(built.layers, finalConfig(stage, built, request), request.annotations), built };
+}
+
+/** The index over images of several platforms, and its bytes. OCI image-spec, image-index.md. */
+export function indexOver(images: readonly { readonly platform: Platform; readonly root: Descriptor }[]): {
+  readonly bytes: Uint8Array;
+  readonly descriptor: Descriptor;
+} {
+  const bytes = encodeIndex({
+    schemaVersion: 2,
+    mediaType: MEDIA.index,
+    manifests: images.map(({ platform, root: { mediaType, digest, size } }) => ({ mediaType, digest, size, platform })),
+  });
+  return { bytes, descriptor: { mediaType: MEDIA.index, digest: digestOf(bytes), size: bytes.length } };
+}
+
+/** Events of one platform's build: its steps are its own, and say so as buildx does (`[linux/arm64 builder 2/4] …`). */
+function toldFor(platform: Platform, task: Task): Task {
+  const name = formatPlatform(platform);
+  const own = (id: string) => (id.startsWith("internal/") ? id : keyOf("platform/1", name, id));
+  return {
+    signal: task.signal,
+    emit(news) {
+      if (news.type === "step") task.emit({ ...news, id: own(news.id), label: news.label.replace(/^\[(?!internal)/, `[${name} `) });
+      else if (news.type === "bytes" || news.type === "status" || news.type === "output") task.emit({ ...news, id: own(news.id) });
+      else task.emit(news);
+    },
+  };
+}
+
+/** A context is opened once, whoever asks. */
+function once(openContext: OpenContext): OpenContext {
+  const known = new Map<string, Promise<OpenInput>>();
+  return (input) => {
+    const key = input.from === "context" ? "" : `=${input.name}`;
+    const before = known.get(key) ?? openContext(input);
+    known.set(key, before);
+    return before;
+  };
+}
