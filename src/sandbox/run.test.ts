@@ -163,6 +163,56 @@ test("X18: a second sandbox sees the processes of the first, which cannot look i
   }
 });
 
+test("X18: the target's root is seen at /target, its links lead nowhere else, and it sees nothing of that", {
+  timeout: 30_000,
+  skip: skip || (sharedProc && "no /proc of its own"),
+}, async () => {
+  using other = new Box();
+  const told = { pid: 0 };
+  const abort = new AbortController();
+  const links =
+    "ln -s /etc/passwd l1; ln -s ../../../../../../etc l2; ln -s /proc/1/root/etc l3; ln -s /target l4; mkdir -p target; echo mine > own";
+  const first = runCollecting(
+    here().spec({
+      args: [
+        "sh",
+        "-c",
+        `cd /tmp; ${links}; echo up; while [ ! -e /tmp/stop ]; do sleep 0.02; done; cat /proc/self/mountinfo | grep -c target`,
+      ],
+    }),
+    { started: ({ pid }) => void (told.pid = pid) },
+    createTask(undefined, abort.signal),
+  );
+  first.catch(() => {});
+  try {
+    while (told.pid === 0 || !existsSync(join(here().upper, "tmp/own"))) await wait(5);
+    const at = (name: string) => `/proc/${told.pid}/ns/${name}`;
+    writeFileSync(join(other.base, "etc/marker"), "tools");
+    const read = "cat /target/tmp/own; cat /target/tmp/l1 | head -1; ls /target/tmp/l2/marker; ls /target/tmp/l3/ /target/tmp/l4/tmp 2>&1";
+    const spec = other.spec({
+      args: ["sh", "-c", `${read}; grep CapEff /proc/self/status; ls -d /target/proc/1; touch /target/tmp/stop`],
+      join: { pid: at("pid"), ipc: at("ipc"), uts: at("uts") },
+      network: { join: at("net") },
+      mounts: [{ type: "root", pid: told.pid, target: "/target" }],
+    });
+    const { out } = await runCollecting(spec);
+    const seen = out.split("\n");
+    assert.deepEqual(seen.slice(0, 2), ["mine", "root:x:0:0::/root:/bin/sh"], out);
+    assert.match(
+      out,
+      /l2\/marker\n[\s\S]*l3\/:\ngroup\npasswd\n/,
+      "links of the target lead into the tools, /proc/1/root back to the target",
+    );
+    assert.match(out, /CapEff:\t00000000a80425fb\n\/target\/proc\/1\n$/);
+    const { out: theirs } = await first;
+    assert.equal(theirs, "up\n0\n");
+    // The target has ended: nothing is left to join.
+    await assert.rejects(runCollecting(spec), { code: "SANDBOX" });
+  } finally {
+    abort.abort();
+  }
+});
+
 test("where no new /proc is allowed, the machine's is bound", { skip }, async () => {
   const { out } = await runCollecting(
     here().spec({ args: ["sh", "-c", "test -d /proc/self && echo > /proc/sys/kernel/x; ls /proc/1 >/dev/null && echo ok"] }),
