@@ -54,12 +54,7 @@ export function embeddedImages(store: ContentStore, choice: ArchiveChoice = {}):
           hint: "Tags are latest or a suite, alone or followed by -debug and -nonroot.",
         });
       const suite = tag.suite ?? choice.suite ?? DEFAULT_SUITE;
-      const label = `[internal] make ${shown} from packages of ${suite}`;
-      const step = { type: "step", id: `internal/base/${shown}`, label } as const;
-      task.emit({ ...step, state: "started" });
-      const root = await makeNamed(recipe, reference, suite, platform, store, choice, task);
-      task.emit({ ...step, state: "done" });
-      return root;
+      return makeNamed(recipe, reference, suite, platform, store, choice, task);
     },
   };
 }
@@ -93,6 +88,8 @@ async function makeNamed(
 /** An archive over the store's own cache of packages. */
 export async function openArchiveOf(suite: string, store: ContentStore, choice: ArchiveChoice, task: Task): Promise<Archive> {
   const { openArchive } = await import("../debian/archive.ts");
+  // Makes the store where there is none: a folder with packages in it alone would not be taken for one.
+  await store.temporary();
   return openArchive({ ...choice, suite, cacheDir: join(store.dir, "debian") }, task);
 }
 

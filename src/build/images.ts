@@ -32,7 +32,11 @@ export function findImages(store: ContentStore, task: Task, how: Finding = {}): 
     const key = `${formatReference(name)} ${formatPlatform(platform)}`;
     const before = asked.get(key);
     if (before) return before;
-    const step = { type: "step", id: `internal/pull ${key}`, label: `[internal] pull ${formatReference(name)}` } as const;
+    const step = {
+      type: "step",
+      id: `internal/pull ${key}`,
+      label: `[internal] ${isReserved(name) ? "make" : "pull"} ${formatReference(name)}`,
+    } as const;
     const pulled = performed(step, task, (within) => remote.pull(name, platform, within));
     asked.set(key, pulled);
     return pulled;
@@ -58,6 +62,7 @@ export function findImages(store: ContentStore, task: Task, how: Finding = {}): 
           const root = ask ? undefined : await fetched(reference, platform);
           const image = ask ? await known(reference, platform) : root && (await openImage(store, root, platform));
           if (!image) continue;
+          if (ask) tellOwner(image, reference, task);
           warnPlatform(image, platform, reference, task);
           return { image, name: formatReference(reference) };
         }
@@ -115,6 +120,23 @@ function absent(reference: Reference, asked: boolean): Failure {
       `--build-context ${reference.registry === DEFAULT_REGISTRY ? reference.repository.replace(/^library\//, "") : name}=oci-layout://DIR`,
   });
 }
+
+/** An image that a person gave a reserved name is taken, and that is said: it is not the one that nought would make. */
+function tellOwner(image: Image, reference: Reference, task: Task): void {
+  if (!isReserved(reference) || image.annotations?.[MADE_BY]) return;
+  task.emit({
+    type: "note",
+    text: `${formatReference(reference)} is taken from the store, where it was given that name: it is not nought's own`,
+  });
+}
+
+/** Whether a name is among those that nought makes images for itself, without a registry. */
+function isReserved({ registry, repository }: Reference): boolean {
+  return registry === DEFAULT_REGISTRY && repository.startsWith("nought/");
+}
+
+/** What nought's own images under `nought/` are told by (base/embedded.ts). */
+const MADE_BY = "io.nought.base";
 
 function warnPlatform(image: Image, wanted: Platform, reference: Reference, task: Task): void {
   const { os, architecture, variant } = image.config;

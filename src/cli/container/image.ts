@@ -6,6 +6,7 @@ import type { Descriptor } from "../../oci/descriptor.ts";
 import { formatPlatform, hostPlatform, matchesPlatform, parsePlatform } from "../../oci/platform.ts";
 import { familiarName, SCRATCH_RESERVED, withDefaultTag } from "../../oci/reference.ts";
 import type { Task } from "../../task/task.ts";
+import { embeddedImage } from "../base/embedded.ts";
 import { readCatalog, readName } from "../catalog.ts";
 import type { Invocation } from "../command.ts";
 import { isScratch } from "../scratch.ts";
@@ -24,7 +25,9 @@ export async function findImage(call: Invocation, text: string, task: Task): Pro
       hint: "There is nothing to start: `FROM scratch` is where an image begins.",
     });
   const name = readName(text);
-  const root = (name && (await store.resolve(withDefaultTag(name), task))) ?? (await byId(call, text));
+  const full = name && withDefaultTag(name);
+  const root =
+    (full && (await store.resolve(full, task))) ?? (await byId(call, text)) ?? (full && (await embeddedImage(call, full, wanted, task)));
   if (root === undefined) {
     const shown = name ? familiarName(withDefaultTag(name)) : printable(text);
     call.err(`Unable to find image '${shown}' locally\n`);

@@ -1,4 +1,5 @@
 import type { Command } from "../command.ts";
+import { BASE_COMMANDS } from "./base.ts";
 import { BUILD_COMMANDS } from "./build.ts";
 import { CONTAINER_COMMANDS } from "./container.ts";
 import { IMAGE_COMMANDS } from "./image.ts";
@@ -9,6 +10,7 @@ import { SERVE_COMMANDS } from "./serve.ts";
 
 /** Every command there is. */
 export const COMMANDS: readonly Command[] = [
+  ...BASE_COMMANDS,
   ...BUILD_COMMANDS,
   ...CONTAINER_COMMANDS,
   ...IMAGE_COMMANDS,
@@ -20,6 +22,7 @@ export const COMMANDS: readonly Command[] = [
 
 /** Words that only group commands, and what they say of themselves. */
 export const GROUPS: Readonly<Record<string, string>> = {
+  base: "Make images from Debian packages",
   builder: "Manage builds",
   buildx: "Manage builds (docker's other name for builder)",
   container: "Manage containers",

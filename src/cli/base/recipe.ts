@@ -1,0 +1,25 @@
+import { DEFAULT_SUITE } from "../../base/embedded.ts";
+import { embeddedRecipe, readTag } from "../../base/embedded-recipes.ts";
+import type { Recipe } from "../../base/recipe.ts";
+import { readRecipe } from "../../base/recipe-file.ts";
+import { Failure } from "../../kit/error.ts";
+import { printable } from "../../kit/printable.ts";
+
+/** A recipe and the suite that it is built for. */
+export interface FoundRecipe {
+  readonly recipe: Recipe;
+  readonly suite: string;
+}
+
+/** The word of the command line: a file, or the name of an embedded image. `suite` is what a flag or a lock says. Throws NOT_FOUND, USAGE. */
+export async function findRecipe(word: string, suite: string | undefined): Promise<FoundRecipe> {
+  const [, name, given = "latest"] = /^nought\/([a-z-]+)(?::([a-z-]+))?$/.exec(word) ?? [];
+  if (name === undefined) {
+    const recipe = await readRecipe(word);
+    return { recipe, suite: suite ?? recipe.suite ?? DEFAULT_SUITE };
+  }
+  const tag = readTag(given);
+  const recipe = tag && embeddedRecipe(name, tag);
+  if (!tag || !recipe) throw new Failure("NOT_FOUND", `${printable(word)}: there is no such embedded image`);
+  return { recipe, suite: suite ?? tag.suite ?? DEFAULT_SUITE };
+}
