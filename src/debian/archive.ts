@@ -31,7 +31,8 @@ export function openArchive(options: ArchiveOptions, task: Task): Archive {
     cache,
     transport,
     offline: options.offline ?? false,
-    allowExpired: options.allowExpired ?? false,
+    // Whoever asks for the past knows that it is over.
+    allowExpired: options.allowExpired ?? options.snapshot !== undefined,
     maxAge: (options.maxAge ?? MAX_AGE) * 1000,
     now: options.now ?? Date.now,
   };
@@ -50,14 +51,17 @@ export function openArchive(options: ArchiveOptions, task: Task): Archive {
   /** In the order of the suites; a mirror caught in the middle of an update is asked once more from the start. */
   const openIndexes = async (architecture: Architecture, task: Task): Promise<OpenIndex[]> => {
     const all = async (list: readonly OpenSuite[]) => {
-      const found = await inParallel(
-        list.flatMap((suite) =>
+      const wanted = list.filter((suite, n) => n === 0 || hasArchitecture(suite, architecture, task));
+      return inParallel(
+        wanted.flatMap((suite) =>
           suite.site.components.flatMap((component) => partsOf(suite, architecture).map((part) => ({ suite, component, part }))),
         ),
-        ({ suite, component, part }) => openIndex(suite, component, part, access, task),
+        async ({ suite, component, part }) => {
+          const one = await openIndex(suite, component, part, access, task);
+          open.push(one);
+          return one;
+        },
       );
-      open.push(...found);
-      return found;
     };
     const before = await openSuites(task);
     try {
@@ -113,6 +117,16 @@ function otherSite(options: ArchiveOptions, suite: string, conf: ReturnType<type
   const [site] = chooseSites({ ...options, suite, extraSuites: [] }, conf, note);
   if (site === undefined) throw new Failure("USAGE", `no mirror is known for ${printable(suite)}`);
   return site;
+}
+
+/** Updates end for some processors before others; the signed file itself says so. */
+function hasArchitecture({ release, site }: OpenSuite, architecture: string, task: Task): boolean {
+  if (release.architectures.includes(architecture)) return true;
+  task.emit({
+    type: "note",
+    text: `${printable(site.suite)} has no packages for ${printable(architecture)}: the image gets none of its updates`,
+  });
+  return false;
 }
 
 /** Packages for all processors have an index of their own in some archives. */

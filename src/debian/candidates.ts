@@ -27,7 +27,7 @@ export function candidatesFor(wanted: Wanted, asking: Asking, pool: Pool): Packa
       if (fitsArchitecture(provider, architecture, wanted, asking) && providesIt(provider, wanted, pool)) provided.push(provider);
     }
   }
-  provided.sort((a, b) => weight(a) - weight(b));
+  provided.reverse().sort((a, b) => weight(a) - weight(b));
   return [...new Set([...own, ...provided])];
 }
 
@@ -69,7 +69,7 @@ function fitsArchitecture(record: PackageRecord, architecture: string, wanted: W
 
 const PRIORITIES = ["required", "important", "standard", "optional", "extra"];
 
-/** Among providers: essential ones, then by priority; the order of names stays otherwise. */
+/** Among providers: essential ones, then by priority. apt takes the one its lists have last, which mostly is the last name. */
 function weight(record: PackageRecord): number {
   const priority = PRIORITIES.indexOf(record.priority);
   return (record.essential ? 0 : 10) + (priority < 0 ? PRIORITIES.length : priority);

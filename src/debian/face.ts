@@ -124,6 +124,11 @@ export interface ArchiveOptions {
   readonly cacheDir: string;
   /** URLs of archive roots (`http:`, `https:`, `file:`, `copy:`), before the machine's own sources. `SUITE=URL` for one suite alone. */
   readonly mirrors?: readonly string[];
+  /**
+   * The archive as it was at a time: `2025-05-20` or `20250520T083000Z`. Only for mirrors whose URL has such a time in it, as those of snapshot
+   * services have; theirs is replaced.
+   */
+  readonly snapshot?: string;
   /** Components; those of the machine's sources for the suite, else `main`. */
   readonly components?: readonly string[];
   /** Extra suites after the suite itself; default: updates and security where the sources have them. Whole names. */

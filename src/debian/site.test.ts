@@ -87,6 +87,22 @@ test("no mirror anywhere: words that say how to set it; nought's configuration a
   assert.throws(() => sites(mirror, { mirrors: ["ftp://x.invalid/debian"] }), failing("USAGE", /not the URL of an archive/));
 });
 
+test("snapshots: the time in the mirror's address is replaced; expired is no trouble then; without a time in it, words", async () => {
+  await using mirror = new TestMirror();
+  const at = (snapshot: string, url = `${HOST}/archive/debian/20250101T000000Z`) =>
+    sites(mirror, { mirrors: [url], snapshot, extraSuites: [] });
+  assert.deepEqual(at("2025-05-20"), [`bookworm ${HOST}/archive/debian/20250520T000000Z`]);
+  assert.deepEqual(at("20250520T083000Z"), [`bookworm ${HOST}/archive/debian/20250520T083000Z`]);
+  assert.throws(() => at("yesterday"), failing("USAGE", /not a time/));
+  assert.throws(() => at("2025-05-20", HOST), failing("USAGE", /no mirror is known that keeps old states/));
+  const past = new Date(Date.now() - 9e9).toUTCString().replace("GMT", "UTC");
+  await mirror.suite("bookworm", { packages: [{ name: "hello" }], release: { Date: past, "Valid-Until": past } });
+  const { cpSync } = await import("node:fs");
+  cpSync(mirror.dir, join(mirror.base, "20250520T000000Z"), { recursive: true });
+  using archive = mirror.open({ mirrors: [`file://${mirror.base}/20240101T000000Z`], snapshot: "2025-05-20" });
+  assert.equal((await archive.packages("amd64", ["hello"], mirror.task)).length, 1);
+});
+
 test("a mirror named by hand may be without updates; the machine's own may not", async () => {
   await using mirror = new TestMirror();
   await mirror.suite("bookworm", { packages: [{ name: "hello" }] });

@@ -96,9 +96,10 @@ function siteOf(suite: string, sources: readonly Source[], options: ArchiveOptio
   const first = sources[0] as Source;
   const components = options.components ?? [...new Set(sources.flatMap((source) => source.components))];
   const signedBy = [...new Set(sources.flatMap((source) => source.signedBy))];
+  const roots = [...new Set(sources.flatMap((source) => source.uris))];
   return {
     suite,
-    roots: [...new Set(sources.flatMap((source) => source.uris))],
+    roots: options.snapshot === undefined ? roots : atTime(roots, options.snapshot, suite),
     components: components.length > 0 ? components : ["main"],
     trusted: sources.every((source) => source.trusted),
     byHash: first.byHash,
@@ -112,6 +113,20 @@ function siteOf(suite: string, sources: readonly Source[], options: ArchiveOptio
           ? keyringOf(signedBy, root)
           : machineKeyring(root),
   };
+}
+
+/** A part of a URL's path that says when the archive was like that. */
+const TIME = /(\/)\d{8}T\d{6}Z(?=\/|$)/;
+
+/** The same archives at another time. Throws USAGE for what is no time, and where no root has one. */
+function atTime(roots: readonly string[], snapshot: string, suite: string): string[] {
+  const [, year, month, day, time = "000000"] = /^(\d{4})-?(\d{2})-?(\d{2})(?:T(\d{6})Z)?$/.exec(snapshot) ?? [];
+  if (year === undefined) throw new Failure("USAGE", `"${printable(snapshot)}" is not a time like 2025-05-20 or 20250520T083000Z`);
+  const dated = roots.filter((root) => TIME.test(root)).map((root) => root.replace(TIME, `$1${year}${month}${day}T${time}Z`));
+  if (dated.length > 0) return dated;
+  throw new Failure("USAGE", `no mirror is known that keeps old states of ${printable(suite)}`, {
+    hint: "Name one with --mirror URL: the address of any of its states, with the time in it (…/20250101T000000Z).",
+  });
 }
 
 /** Whether two suites are of one archive: same ending, and both are Debian's. `bookworm-updates` and `trixie-updates` are. */
