@@ -8,7 +8,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { livenessOf, type ProcessIdentity } from "../kit/liveness.ts";
 import { createTask } from "../task/task.ts";
 import { attachInput } from "./attach.ts";
-import { type DetachedPlace, readExit, startDetached } from "./detached.ts";
+import { type DetachedPlace, readDetached, readExit, startDetached } from "./detached.ts";
 import { findProgram, setEngine } from "./engine.ts";
 import { FrameReader } from "./frames.ts";
 import type { SandboxSpec } from "./spec.ts";
@@ -63,12 +63,13 @@ for (const engine of ["nbox", "perl"] as const) {
     const { folder, init, monitor } = await start("echo one; echo two >&2; sleep 0.2; exit 3");
     assert.equal(livenessOf(monitor), "alive");
     assert.equal(livenessOf(init), "alive");
+    assert.deepEqual(readDetached(folder), { init, monitor });
     const { code, at } = await ended(folder);
     assert.equal(code, 3);
     assert.ok(Math.abs(at.getTime() - Date.now()) < 10_000);
     await dead(monitor);
     assert.match(output(folder), /^(1:one\n\|2:two\n|2:two\n\|1:one\n)\|end 768$/);
-    assert.deepEqual(readdirSync(folder).sort(), ["exit", "log"]);
+    assert.deepEqual(readdirSync(folder).sort(), ["exit", "init", "log", "monitor"]);
   });
 
   check("signals reach it, and a program that is killed ends with 137", async () => {

@@ -17,6 +17,7 @@ export interface DetachedPlace {
   /**
    * An absolute path of a directory that exists and belongs to this container alone, which does not run. Found there afterwards:
    * - `log`: everything that was written, as frames (frames.ts), and as the last one how it ended; a log that is there is gone on with;
+   * - `monitor` and `init`: who these are, from their first moment on (see `readDetached`);
    * - `log.old`: what was there before `log` became too long;
    * - `exit`: the exit code in decimal, put there in one piece when all of the sandbox is gone (see `readExit`).
    */
@@ -46,6 +47,34 @@ export function readExit(folder: string): { readonly code: number; readonly at: 
   }
 }
 
+/**
+ * Who watches and who runs, from the folder: for who finds a container whose starter was killed before it could note that. `init` is
+ * missing while the sandbox is set up. Whether they live is another question (`livenessOf`).
+ */
+export function readDetached(folder: string): { readonly monitor?: ProcessIdentity; readonly init?: ProcessIdentity } {
+  const monitor = identityIn(join(folder, DETACHED.monitor));
+  const init = identityIn(join(folder, DETACHED.init));
+  return { ...(monitor ? { monitor } : {}), ...(init ? { init } : {}) };
+}
+
+function identityIn(path: string): ProcessIdentity | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, "latin1");
+  } catch {
+    return undefined;
+  }
+  const [, boot = "", namespace, stat] = /^([0-9a-f]*) (\d+) (\d+ \(.*\).*)/s.exec(text) ?? [];
+  if (stat === undefined) return undefined;
+  return { ...identityOf(stat), boot, namespace: Number(namespace) };
+}
+
+/** What makes an identity one of this boot and pid namespace. */
+function thisMachine(): string {
+  const { boot, namespace } = ownIdentity();
+  return `${boot} ${namespace} `;
+}
+
 const LOG_LIMIT = 64 << 20;
 
 /**
@@ -61,11 +90,12 @@ export async function startDetached(spec: SandboxSpec, place: DetachedPlace, tas
   return withProc(machine, spec.join?.pid === undefined, async (actual) => {
     // A container that is started again goes on with its log.
     const kept = existsSync(join(folder, DETACHED.log));
-    for (const name of [DETACHED.exit, DETACHED.newExit]) quietly(() => unlinkSync(join(folder, name)));
+    for (const name of [DETACHED.exit, DETACHED.newExit, DETACHED.monitor, DETACHED.init]) quietly(() => unlinkSync(join(folder, name)));
     try {
-      return await begin(launch(spec, { detached: { folder, logLimit, keepInput } }, actual), task);
+      return await begin(launch(spec, { detached: { folder, logLimit, keepInput, machine: thisMachine() } }, actual), task);
     } catch (error) {
-      for (const name of [DETACHED.exit, DETACHED.newExit, ...(kept ? [] : [DETACHED.log])]) quietly(() => unlinkSync(join(folder, name)));
+      const made = [DETACHED.exit, DETACHED.newExit, DETACHED.monitor, DETACHED.init, ...(kept ? [] : [DETACHED.log])];
+      for (const name of made) quietly(() => unlinkSync(join(folder, name)));
       throw error;
     }
   });

@@ -58,6 +58,7 @@ export const O = {
   CREAT: 0o100,
   EXCL: 0o200,
   NOCTTY: 0o400,
+  TRUNC: 0o1000,
   APPEND: 0o2000,
   PATH: 0o10000000,
   CLOEXEC: 0o2000000,

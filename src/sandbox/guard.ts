@@ -50,9 +50,9 @@ export function guard(table: TableBuilder, afterwards?: (code: Register) => void
 }
 
 /**
- * Tells who this process is where the host's /proc is mounted, by what stands in its stat: a frame of the stream. proc(5).
+ * Tells who this process is where the host's /proc is mounted, by what stands in its stat: a frame of the stream, and a file. proc(5).
  */
-export function reportStat(table: TableBuilder, stream: number): void {
+export function reportStat(table: TableBuilder, stream: number, file?: { readonly path: string; readonly before: string }): void {
   const fd = table.register();
   const record = table.space(16 + STAT_LENGTH);
   table.store(BigInt(stream) + (BigInt(STAT_LENGTH) << 32n), { at: record.at + 8 });
@@ -60,6 +60,12 @@ export function reportStat(table: TableBuilder, stream: number): void {
   table.call("read", [fd, { at: record.at + 16 }, STAT_LENGTH], { label: "read /proc/self/stat" });
   table.call("close", [fd]);
   table.call("write", [FD.frames, record, 16 + STAT_LENGTH], { label: "report the process" });
+  if (!file) return;
+  const { path, before } = file;
+  table.call("openat", [AT_FDCWD, table.text(path), O.CREAT | O.TRUNC | O.WRONLY | O.CLOEXEC, 0o600], { into: fd, label: `open ${path}` });
+  table.call("write", [fd, table.text(before), Buffer.byteLength(before)], { label: `write ${path}` });
+  table.call("write", [fd, { at: record.at + 16 }, STAT_LENGTH], { label: `write ${path}` });
+  table.call("close", [fd]);
 }
 
 /** Bytes of such a report; the rest is NUL. */

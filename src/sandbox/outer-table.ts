@@ -40,10 +40,16 @@ export interface Detached {
   readonly folder: string;
   readonly logLimit: number;
   readonly keepInput: boolean;
+  /** Boot and pid namespace of this machine as it is now, before the processes' own words in the files about them. */
+  readonly machine: string;
+}
+
+function identityFile({ folder, machine }: Detached, name: string) {
+  return { path: `${folder}/${name}`, before: machine };
 }
 
 /** Files in the folder of a detached sandbox. */
-export const DETACHED = { log: "log", oldLog: "log.old", exit: "exit", newExit: "exit.new" } as const;
+export const DETACHED = { log: "log", oldLog: "log.old", exit: "exit", newExit: "exit.new", monitor: "monitor", init: "init" } as const;
 
 /** Streams of frames that only begin a sandbox: who watches it, and who is its process 1, by what stands in their stat. */
 export const IDENTITY = { monitor: 8, init: 9 } as const;
@@ -59,7 +65,7 @@ export function outerTable(options: OuterOptions): Table {
   table.call("close_range", [FD.frames + 1, 0xffffffff, 0]);
   // Signals of the terminal go to nought, which hands them on; who reads a terminal must stay in its session.
   if (!options.inherit) table.call("setsid", [], { ignore: true });
-  if (options.detached) reportStat(table, IDENTITY.monitor);
+  if (options.detached) reportStat(table, IDENTITY.monitor, identityFile(options.detached, DETACHED.monitor));
   const cleaner = janitor(table, options.cgroups.folders, options.terminal);
   const guarded = !options.spec.join?.pid;
   const afterwards = ending(table, options.detached, cleaner);
@@ -146,7 +152,7 @@ function inner(
   for (const path of options.cgroups.join) joinCgroup(table, path);
   table.call("unshare", [CLONE.NEWCGROUP], { ignore: true });
   reportPid(table);
-  if (options.detached) reportStat(table, IDENTITY.init);
+  if (options.detached) reportStat(table, IDENTITY.init, identityFile(options.detached, DETACHED.init));
   // A slave: what the host unmounts goes away here too, until the host's root is gone; what we mount never reaches the host.
   table.call("mount", [0, table.text("/"), 0, MS.REC | MS.SLAVE, 0], { label: "make mounts slaves" });
   const tmpfs = [table.text("tmpfs"), table.text(stage), table.text("tmpfs"), MS.NOSUID | MS.NODEV, table.text("mode=711")];
