@@ -20,8 +20,8 @@ export interface Solution {
 
 /**
  * Chooses packages so that everything asked for works on an empty system, as `apt-get install` does with equal pins: only the highest version
- * of a package counts unless one is asked for; the first alternative that is possible is taken. Dependencies that leave no choice come first, so
- * that alternatives are decided when most is known; a choice that turns out wrong is taken back. The same input gives the same packages.
+ * of a package counts unless one is asked for; what a package needs comes in before what comes after it; of alternatives the first is taken
+ * that is possible, unless one is there already; a choice that turns out wrong is taken back. The same input gives the same packages.
  * `architectures` are those the pool has, the image's first. Throws PACKAGE with the chain that leads to what is missing or conflicts.
  */
 export function solve(request: ResolveRequest, pool: Pool, architectures: readonly string[]): Solution {
@@ -62,10 +62,7 @@ export function solve(request: ResolveRequest, pool: Pool, architectures: readon
   return { packages: unpackOrder(selection, asking), reasons };
 }
 
-/**
- * Adds everything that leaves no choice. Then either all is done, or something is impossible, or a choice among several packages is due: that of
- * the need that has waited longest.
- */
+/** Adds what leaves no choice, one need after the other, until all is done, something is impossible, or one of several packages is to be taken. */
 function advance(
   selection: Selection,
   asking: (from: string) => Asking,
@@ -74,31 +71,20 @@ function advance(
   native: string,
 ): "done" | Failure | { readonly need: Need; readonly options: PackageRecord[] } {
   for (;;) {
-    const waiting = selection.needs;
-    selection.needs = [];
-    const choices: { readonly need: Need; readonly options: PackageRecord[] }[] = [];
-    let progress = false;
-    for (const need of waiting) {
-      const ask = asking(need.from);
-      if (selection.satisfied(need.group, ask) !== undefined) continue;
-      const all = need.group.flatMap((wanted) => candidatesFor(wanted, ask, pool));
-      const options = [...new Set(all)].filter((record) => !without.has(record.name) && selection.obstacle(record) === undefined);
-      const [only] = options;
-      if (only === undefined) {
-        if (need.soft) continue;
-        return impossible(selection, need, all, without);
-      }
-      if (options.length === 1) {
-        addOption(selection, need, only, native);
-        progress = true;
-        if (selection.chosen.size > MOST_PACKAGES) return new Failure("LIMIT", `more than ${MOST_PACKAGES} packages are needed`);
-      } else choices.push({ need, options });
+    const need = selection.needs.shift();
+    if (need === undefined) return "done";
+    if (selection.chosen.size > MOST_PACKAGES) return new Failure("LIMIT", `more than ${MOST_PACKAGES} packages are needed`);
+    const ask = asking(need.from);
+    if (selection.satisfied(need.group, ask) !== undefined) continue;
+    const all = need.group.flatMap((wanted) => candidatesFor(wanted, ask, pool));
+    const options = [...new Set(all)].filter((record) => !without.has(record.name) && selection.obstacle(record) === undefined);
+    const [only] = options;
+    if (only === undefined) {
+      if (need.soft) continue;
+      return impossible(selection, need, all, without);
     }
-    selection.needs.push(...choices.map((choice) => choice.need));
-    if (progress) continue;
-    const [next] = choices;
-    if (next === undefined) return "done";
-    return next;
+    if (options.length === 1) addOption(selection, need, only, native);
+    else return { need, options };
   }
 }
 

@@ -31,6 +31,7 @@ export function keyOf(record: PackageRecord): string {
 /** Packages chosen so far: grows by one package at a time and can be copied before a choice that may turn out wrong. */
 export class Selection {
   readonly chosen = new Map<string, Chosen>();
+  /** What is to be looked at, the next first. */
   needs: Need[] = [];
   /** By package name: the chosen ones with it, and those that provide it. */
   private readonly byName = new Map<string, Chosen[]>();
@@ -99,7 +100,8 @@ export class Selection {
     for (const wanted of negative(record)) put(this.against, wanted.name, { wanted, owner: one });
     if (given) return;
     const need = (group: Alternatives, soft: boolean): Need => ({ group, by: key, from: architecture, soft });
-    for (const group of hardNeeds(record)) this.needs.push(need(group, false));
+    // At the front: apt, too, follows one chain to its end before it looks at the next.
+    this.needs.unshift(...hardNeeds(record).map((group) => need(group, false)));
     if (this.recommends)
       for (const group of parseRelations(record.recommends, `Recommends of ${record.name}`)) this.needs.push(need(group, true));
   }
