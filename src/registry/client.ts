@@ -156,6 +156,7 @@ export function createClient(location: Location, wire: Wire, options: RegistryOp
           greeting = [];
           return await round(question, origin, authorizer, task);
         } catch (problem) {
+          if (task.signal.aborted) throw new Failure("INTERRUPTED", `${question.what}: interrupted`, { cause: problem });
           const after = (problem as { retryAfter?: string }).retryAfter;
           if (repeatable && (await patience.again(problem, after))) continue;
           throw withAttempts(problem, patience.attempts);

@@ -39,6 +39,7 @@ export function remoteBytes(what: Descriptor, get: Get, first: IncomingMessage |
           let skip = skipped(answer, at, what);
           if (skip === undefined) {
             answer.destroy();
+            if (!ranges) throw new Failure("NETWORK", `blob ${what.digest}: the registry sends parts that nobody asked for`);
             ranges = false;
             continue;
           }
@@ -60,6 +61,7 @@ export function remoteBytes(what: Descriptor, get: Get, first: IncomingMessage |
             mark = at;
             patience.progress();
           }
+          if (task.signal.aborted) throw new Failure("INTERRUPTED", `blob ${what.digest}: interrupted`, { cause: problem });
           // All of it is here; only the end of the line was not told.
           if (at >= end && problem instanceof Failure && problem.code === "NETWORK") break;
           if (ranges && problem instanceof Refusal && problem.status === 416) {
