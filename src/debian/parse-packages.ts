@@ -9,119 +9,142 @@ import { isVersion } from "./version.ts";
 const FIELD = 1 << 20;
 const MOST = 1_000_000;
 
-/** What is kept of a paragraph; everything else is passed over unread. */
-const KEPT: ReadonlySet<string> = new Set(
-  (
-    "package version architecture multi-arch essential priority source installed-size pre-depends depends recommends conflicts breaks replaces " +
-    "provides filename size sha256"
-  ).split(" "),
-);
-const FIRST = new Set([...KEPT].flatMap((name) => [name.charCodeAt(0), name.toUpperCase().charCodeAt(0)]));
+/** What is kept of a paragraph, by its place in the list of values; everything else is passed over unread. */
+const KEPT = [
+  "package",
+  "version",
+  "architecture",
+  "multi-arch",
+  "essential",
+  "priority",
+  "source",
+  "installed-size",
+  "pre-depends",
+  "depends",
+  "recommends",
+  "conflicts",
+  "breaks",
+  "replaces",
+  "provides",
+  "filename",
+  "size",
+  "sha256",
+] as const;
+const LONGEST_NAME = Math.max(...KEPT.map((name) => name.length));
+const SPACE = 32;
+const TAB = 9;
+const COLON = 58;
 
 /**
  * Reads an index of packages (deb822, Debian Policy 5.3) from memory: `each` gets one record after another in the order of the file, all of
  * whose values are checked for their form. Throws PACKAGE with the place for a paragraph without a name, a field that comes twice or is too
- * long, a path that leads elsewhere; LIMIT for too many.
+ * long, a path that leads elsewhere; LIMIT for too many. Made for speed: an index has a million lines.
  */
 export function parsePackages(bytes: Buffer, suite: string, where: string, each: (record: PackageRecord) => void): void {
-  let fields = new Map<string, string>();
-  let last: string | undefined;
-  let kept = false;
+  // One character for each byte: parts of it are not copied. What is kept is ASCII but for rare exceptions (see `decode`).
+  const text = bytes.toString("latin1");
+  const places = new Map<string, number>(KEPT.map((name, place) => [name, place]));
+  let values: (string | undefined)[] = [];
+  let last = -1;
   let started = false;
   let count = 0;
   const bad = (at: number, why: string) => new Failure("PACKAGE", `${printable(where)}, byte ${at}: ${why}`);
   const finish = (at: number) => {
     if (!started) return;
     if (++count > MOST) throw new Failure("LIMIT", `${printable(where)}: more than ${MOST} packages`);
-    each(toRecord(fields, suite, (why) => bad(at, why)));
-    fields = new Map();
-    last = undefined;
+    each(toRecord(values, suite, (why) => bad(at, why)));
+    values = [];
+    last = -1;
     started = false;
   };
-  for (let at = 0; at < bytes.length; ) {
-    const newline = bytes.indexOf(10, at);
-    const end = newline < 0 ? bytes.length : newline;
-    const first = bytes[at] as number;
+  const keep = (place: number, value: string, at: number) => {
+    if (value.length > FIELD) throw bad(at, `the field ${KEPT[place]} is longer than ${FIELD} bytes`);
+    values[place] = value;
+  };
+  for (let at = 0; at < text.length; ) {
+    const newline = text.indexOf("\n", at);
+    const end = newline < 0 ? text.length : newline;
+    const first = text.charCodeAt(at);
     if (end === at || (first === 13 && end === at + 1)) finish(at);
-    else if (first === 32 || first === 9) {
+    else if (first === SPACE || first === TAB) {
       if (!started) throw bad(at, "a continuation without a field");
-      if (kept && last !== undefined) {
-        const longer = `${fields.get(last)} ${bytes.toString("utf8", at, end).trim()}`;
-        if (longer.length > FIELD) throw bad(at, `the field ${last} is longer than ${FIELD} bytes`);
-        fields.set(last, longer);
-      }
+      if (last >= 0) keep(last, `${values[last]} ${decode(text.slice(at, end).trim())}`, at);
     } else {
       started = true;
-      kept = false;
-      if (FIRST.has(first)) {
-        const colon = bytes.indexOf(58, at);
-        if (colon < 0 || colon > end) throw bad(at, "neither a field nor its continuation");
-        last = colon - at > 20 ? undefined : bytes.toString("latin1", at, colon).toLowerCase();
-        kept = last !== undefined && KEPT.has(last);
-        if (kept && last !== undefined) {
-          if (end - colon > FIELD) throw bad(at, `the field ${last} is longer than ${FIELD} bytes`);
-          if (fields.has(last)) throw bad(at, `the field ${last} comes twice`);
-          fields.set(last, bytes.toString("utf8", colon + 1, end).trim());
-        }
-      } else if (!isFieldLine(bytes, at, end)) throw bad(at, "neither a field nor its continuation");
+      const colon = fieldEnd(text, at, end);
+      if (colon < 0) throw bad(at, "neither a field nor its continuation");
+      const place = colon - at > LONGEST_NAME ? undefined : placeOf(places, text.slice(at, colon));
+      last = place ?? -1;
+      if (place !== undefined) {
+        if (values[place] !== undefined) throw bad(at, `the field ${KEPT[place]} comes twice`);
+        keep(place, decode(text.slice(colon + 1, end).trim()), at);
+      }
     }
     at = end + 1;
   }
-  finish(bytes.length);
+  finish(text.length);
 }
 
-/** Lines of fields that we do not keep must still be fields. */
-function isFieldLine(bytes: Buffer, at: number, end: number): boolean {
+/** The place of a field in the list, -1 made undefined. Spellings are learned: archives write each name one way. */
+function placeOf(places: Map<string, number>, name: string): number | undefined {
+  const known = places.get(name);
+  if (known !== undefined) return known < 0 ? undefined : known;
+  const place = KEPT.indexOf(name.toLowerCase() as (typeof KEPT)[number]);
+  if (places.size < 1000) places.set(name, place);
+  return place < 0 ? undefined : place;
+}
+
+/** The colon after the name of a field; -1 where the line is none. */
+function fieldEnd(text: string, at: number, end: number): number {
   for (let n = at; n < end; n++) {
-    const code = bytes[n] as number;
-    if (code === 58) return n > at;
-    if (code <= 32 || code >= 127) return false;
+    const code = text.charCodeAt(n);
+    if (code === COLON) return n > at ? n : -1;
+    if (code <= SPACE || code >= 127) return -1;
   }
-  return false;
+  return -1;
 }
 
-function toRecord(fields: ReadonlyMap<string, string>, suite: string, bad: (why: string) => Failure): PackageRecord {
-  const name = fields.get("package") ?? "";
+/** Bytes that were read one by one, as the UTF-8 they are. */
+function decode(text: string): string {
+  return /[\x80-\xff]/.test(text) ? Buffer.from(text, "latin1").toString("utf8") : text;
+}
+
+function toRecord(values: readonly (string | undefined)[], suite: string, bad: (why: string) => Failure): PackageRecord {
+  const [name = "", version, architecture, multiArch, essential, priority = "", sourceField = "", installed = "", ...rest] = values;
+  const [preDepends = "", depends = "", recommends = "", conflicts = "", breaks = "", replaces = "", provides = "", path, size, sum = ""] =
+    rest;
   if (name === "") throw bad("a package without a name");
   if (!isPackageName(name)) throw bad(`"${printable(name.slice(0, 80))}" cannot be the name of a package`);
-  const get = (field: string, fallback?: string): string => {
-    const value = fields.get(field) ?? fallback;
-    if (value === undefined) throw bad(`${name} has no ${field}`);
-    return value;
-  };
-  const version = get("version");
+  if (version === undefined) throw bad(`${name} has no version`);
   if (!isVersion(version)) throw bad(`${name}: "${printable(version.slice(0, 80))}" is not a version`);
-  const path = get("filename");
+  if (path === undefined) throw bad(`${name} has no filename`);
   if (!isPoolPath(path)) throw bad(`${name}: its Filename "${printable(path.slice(0, 120))}" leads out of the archive`);
-  const size = Number(/^\d{1,15}$/.test(get("size")) ? get("size") : Number.NaN);
-  if (Number.isNaN(size)) throw bad(`${name}: its Size is not a number`);
-  const sha256 = get("sha256", "").toLowerCase();
+  if (size === undefined || !/^\d{1,15}$/.test(size)) throw bad(`${name}: its Size is not a number`);
+  const sha256 = sum.toLowerCase();
   if (!/^[0-9a-f]{64}$/.test(sha256)) throw bad(`${name} has no SHA256: weaker sums do not count`);
-  const architecture = get("architecture");
-  if (!/^[a-z0-9][a-z0-9-]{0,40}$/.test(architecture)) throw bad(`${name}: its Architecture is not a word`);
-  const [source = name, given] = words(get("source", "").replace(/\(([^)]*)\)/, " $1 "));
-  const multiArch = get("multi-arch", "no");
+  if (architecture === undefined || !/^[a-z0-9][a-z0-9-]{0,40}$/.test(architecture)) throw bad(`${name}: its Architecture is not a word`);
+  const [source = name, sourceVersion = version] = sourceField === "" ? [] : words(sourceField.replace(/\(([^)]*)\)/, " $1 "));
   return {
     name,
     version,
     architecture,
     suite,
     path,
-    size,
+    size: Number(size),
     sha256,
     multiArch: multiArch === "same" || multiArch === "foreign" || multiArch === "allowed" ? multiArch : "no",
-    essential: get("essential", "no") === "yes",
-    priority: get("priority", ""),
+    essential: essential === "yes",
+    priority,
     source,
-    sourceVersion: given ?? version,
-    installedSize: Number(/^\d{1,12}$/.test(get("installed-size", "")) ? get("installed-size") : 0) * 1024,
-    preDepends: get("pre-depends", ""),
-    depends: get("depends", ""),
-    recommends: get("recommends", ""),
-    conflicts: get("conflicts", ""),
-    breaks: get("breaks", ""),
-    replaces: get("replaces", ""),
-    provides: get("provides", ""),
+    sourceVersion,
+    installedSize: Number(/^\d{1,12}$/.test(installed) ? installed : 0) * 1024,
+    preDepends,
+    depends,
+    recommends,
+    conflicts,
+    breaks,
+    replaces,
+    provides,
   };
 }
 
