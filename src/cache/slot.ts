@@ -94,14 +94,18 @@ export function writeRecord(dir: string, record: CacheMountRecord): void {
 function readRecord(dir: string): CacheMountRecord | undefined {
   const path = join(dir, "record");
   const text = orStorageFailure("could not read", path, () => readSmallFile(path, RECORD_BYTES)?.toString("utf8"));
-  let value: Partial<Record<keyof CacheMountRecord, unknown>> | null;
   try {
-    value = JSON.parse(text ?? "null");
+    return readableRecord(JSON.parse(text ?? "null"));
   } catch {
     return undefined;
   }
-  const { id, sharing, created, lastUsed, uses, description, seed, size, measured } = value ?? {};
-  const number = (given: unknown): given is number => typeof given === "number" && Number.isFinite(given) && given >= 0;
+}
+
+/** A record as it was written down, or undefined for what is none. Fields that make no sense are left out. */
+export function readableRecord(given: unknown): CacheMountRecord | undefined {
+  const value = (given ?? {}) as Partial<Record<keyof CacheMountRecord, unknown>>;
+  const { id, sharing, created, lastUsed, uses, description, seed, size, measured } = value;
+  const number = (one: unknown): one is number => typeof one === "number" && Number.isFinite(one) && one >= 0;
   if (typeof id !== "string" || !number(created) || !number(lastUsed) || !number(uses)) return undefined;
   return {
     id,

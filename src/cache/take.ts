@@ -30,7 +30,7 @@ export async function takeCacheMount(store: CacheMountStore, wish: CacheMountWis
   const folder = mountsFolder(store.dir);
   // A store is made by its own hand: a folder with other things in it would be none.
   await store.temporary();
-  makeFolder(folder);
+  makeMountsFolder(folder);
   const key = keyOf(wish);
   const started = performance.now();
   let told = false;
@@ -60,12 +60,13 @@ export async function takeCacheMount(store: CacheMountStore, wish: CacheMountWis
 /** Does something while no other process takes or removes cache mounts. */
 export async function locked<T>(folder: string, work: () => T): Promise<T> {
   const place = join(folder, "lock");
-  makeFolder(place);
+  makeMountsFolder(place);
   using _lock: Lock = await acquireLock(place);
   return work();
 }
 
-function makeFolder(path: string): void {
+/** Makes the folder of cache mounts where it is not there. Throws STORAGE. */
+export function makeMountsFolder(path: string): void {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
   } catch (error) {

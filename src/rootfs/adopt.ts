@@ -48,5 +48,5 @@ export async function adoptUpper(
     const notes = draft.filter(({ kind }) => kind === "file" || kind === "dir").map((entry) => ownerNote(upper + entry.path, entry));
     if (how.calls.change(notes).some((result) => result < 0)) return false;
   }
-  return giveName(upper, join(folder, names[alone && read.standsFor === "anywhere" ? 0 : 1]), diffId);
+  return giveName(upper, join(folder, names[alone && read.standsFor === "anywhere" ? 0 : 1]), layer);
 }

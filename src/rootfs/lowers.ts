@@ -23,7 +23,7 @@ export interface SourceLayer {
   readonly draft: Draft;
 }
 
-/** Beside each directory lies a file with the diffID of its layer: by it, one knows when it is of no use any more. */
+/** Beside each directory lies a file with the diffID of its layer, by which one knows when it is of no use any more, and its size. */
 export const OF = ".of";
 
 /** Layers as an overlay takes them. */
@@ -71,7 +71,7 @@ export async function prepareLowers(
     const directory = found[at] ?? join(folder, names[0]);
     if (lookAt(directory) === undefined) {
       task.emit({ type: "status", id: diffId, text: `unpacking layer ${diffId}` });
-      await unpackInto(directory, diffId, alone ? draft : settle(below, tree), files, how, task);
+      await unpackInto(directory, { diffId, draft: alone ? draft : settle(below, tree) }, files, how, task);
       made.push(directory);
     }
     // An overlay does not look at the mark of a layer's root. A settled layer hides one by one what is in the root below.
@@ -147,10 +147,11 @@ export function putAside(directory: string): string {
 }
 
 /** Gives a finished directory its name. False where somebody else was faster. */
-export function giveName(half: string, directory: string, diffId: Digest): boolean {
+export function giveName(half: string, directory: string, { diffId, draft }: SourceLayer): boolean {
+  const bytes = draft.reduce((sum, entry) => sum + (entry.kind === "file" ? entry.size : 0), 0);
   try {
     markUnsynced(directory);
-    writeFileSync(`${directory}${OF}`, hexOf(diffId), { mode: 0o600 });
+    writeFileSync(`${directory}${OF}`, `${hexOf(diffId)} ${bytes}`, { mode: 0o600 });
     renameSync(half, directory);
     return true;
   } catch (error) {
@@ -160,11 +161,11 @@ export function giveName(half: string, directory: string, diffId: Digest): boole
   }
 }
 
-async function unpackInto(directory: string, diffId: Digest, draft: Draft, files: LayerFiles, how: UnpackHow, task: Task): Promise<void> {
+async function unpackInto(directory: string, layer: SourceLayer, files: LayerFiles, how: UnpackHow, task: Task): Promise<void> {
   const half = join(directory, "..", `half-${uniqueToken()}`);
   try {
-    await unpackLayer(draft, files, half, how, task);
-    if (!giveName(half, directory, diffId)) removeTree(half);
+    await unpackLayer(layer.draft, files, half, how, task);
+    if (!giveName(half, directory, layer)) removeTree(half);
   } catch (error) {
     removeTree(half);
     throw storageFailure(error, "could not unpack a layer into", directory);

@@ -17,6 +17,8 @@ export interface UnpackedLayer {
   readonly name: string;
   readonly directory: string;
   readonly diffId: Digest;
+  /** Of its files. */
+  readonly bytes: number;
   /** Milliseconds since the epoch at which it got its name. */
   readonly made: number;
 }
@@ -28,9 +30,9 @@ export function unpackedLayers(store: string): UnpackedLayer[] {
       .filter((name) => /^[0-9a-f]{64}$/.test(name))
       .map((name) => {
         const directory = join(folder, name);
-        const of = orStorageFailure("could not read", directory + OF, () => readSmallFile(directory + OF, 64)?.toString("latin1"));
-        const hex = of !== undefined && /^[0-9a-f]{64}$/.test(of) ? of : name;
-        return { name, directory, diffId: digestFromHex(hex), made: lookAt(directory + OF)?.mtimeMs ?? 0 };
+        const of = orStorageFailure("could not read", directory + OF, () => readSmallFile(directory + OF, 100)?.toString("latin1"));
+        const [, hex = name, bytes = "0"] = /^([0-9a-f]{64}) ([0-9]{1,15})$/.exec(of ?? "") ?? [];
+        return { name, directory, diffId: digestFromHex(hex), bytes: Number(bytes), made: lookAt(directory + OF)?.mtimeMs ?? 0 };
       }),
   );
 }
@@ -61,20 +63,26 @@ function isAbandoned(folder: string, name: string, names: ReadonlySet<string>): 
 /**
  * Removes unpacked layers that `keep` says nothing for and that no living process uses (all stay without it), and what processes that are gone
  * left half-made. Who else relies on some (containers) has to say so by `keep`, which is asked while nobody begins to use one.
- * Needs the rights of who unpacked them: inside the user namespace where it was one. Gives how many were removed. Throws STORAGE.
+ * Needs the rights of who unpacked them: inside the user namespace where it was one. Gives how many were removed, and the bytes of those that
+ * were whole. Throws STORAGE.
  */
-export async function sweepLowers(store: string, keep: (layer: UnpackedLayer) => boolean = () => true): Promise<number> {
-  if (lookAt(lowersFolder(store)) === undefined) return 0;
+export async function sweepLowers(
+  store: string,
+  keep: (layer: UnpackedLayer) => boolean = () => true,
+): Promise<{ readonly removed: number; readonly bytes: number }> {
+  if (lookAt(lowersFolder(store)) === undefined) return { removed: 0, bytes: 0 };
+  let bytes = 0;
   const gone = await whileNoneRemoved(store, () => {
     const held = heldLowers(store);
     const unused = unpackedLayers(store).filter((layer) => !held.has(layer.name) && !keep(layer));
     // Renamed first: what is being removed must not look complete to anybody, however long it takes and wherever it ends.
+    for (const layer of unused) bytes += layer.bytes;
     return unused.map(({ directory }) => putAside(directory));
   });
   const left = abandonedLowers(store);
   for (const path of [...gone, ...left]) removeTree(path);
   for (const folder of formFolders(store)) syncLater(folder, unsyncedLong(folder));
-  return gone.length + left.length;
+  return { removed: gone.length + left.length, bytes };
 }
 
 /** Bytes on disk below a directory, names of one file counted once. What may not be looked into counts as nothing. */
