@@ -1,6 +1,6 @@
 import { rmSync } from "node:fs";
 import { livenessOf, type ProcessIdentity } from "../kit/liveness.ts";
-import { readExit } from "../sandbox/detached.ts";
+import { readDetached, readExit } from "../sandbox/detached.ts";
 import type { PublishedPort } from "../sandbox/network-program.ts";
 import { readDocument, writeDocument } from "./documents.ts";
 import type { Places } from "./places.ts";
@@ -40,7 +40,7 @@ export interface ContainerState {
  * A process of another pid namespace cannot be seen from here and counts as running.
  */
 export function readState(places: Places): ContainerState {
-  const started = readDocument(places.started) as Started | undefined;
+  const started = readStarted(places);
   if (started === undefined) return { status: "created" };
   const alive = started.process !== undefined && livenessOf(started.process) !== "dead";
   if (alive && started.process) return { status: "running", pid: started.process.pid, started };
@@ -51,6 +51,14 @@ export function readState(places: Places): ContainerState {
   }
   // A watcher that was killed takes the container with it, and nobody is left to say so.
   return { status: "exited", started, ended: ended ?? { at: started.at, code: 137 } };
+}
+
+/** What was written down at the start; by the sandbox itself, where nought was killed before it could. */
+function readStarted(places: Places): Started | undefined {
+  const started = readDocument(places.started) as Started | undefined;
+  if (started === undefined || started.process !== undefined || livenessOf(started.watcher) !== "dead") return started;
+  const { init, monitor } = readDetached(places.dir);
+  return { ...started, ...(init ? { process: init } : {}), ...(monitor ? { watcher: monitor } : {}) };
 }
 
 function readEnded(places: Places): Ended | undefined {
@@ -79,6 +87,6 @@ export function noteEnded(places: Places, code: number, error?: string): void {
 
 /** Process 1 of a running container; undefined where it has ended or was never started. */
 export function runningProcess(places: Places): ProcessIdentity | undefined {
-  const started = readDocument(places.started) as Started | undefined;
+  const started = readStarted(places);
   return started?.process && livenessOf(started.process) !== "dead" ? started.process : undefined;
 }
