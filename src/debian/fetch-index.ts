@@ -54,7 +54,7 @@ export async function openIndex(
   const where = redactUrl(`${open.root}/dists/${site.suite}/${path}`);
   const packed = await fetchPinned(open, path, pin, access, task);
   const plainPin = release.files.get(base);
-  const plain = await unpack(packed, plainPin?.size ?? LIMITS.packageIndexBytes, where);
+  const plain = await unpack(packed, plainPin?.size, where);
   if (plainPin !== undefined) checkPin(plain, plainPin, `${where}, unpacked`);
   const writer = new PackageWriter();
   parsePackages(plain, site.suite, where, (record) => {
@@ -101,16 +101,23 @@ function mismatch(where: string, why: string): Failure {
   });
 }
 
-async function unpack(packed: Buffer, limit: number, where: string): Promise<Buffer> {
-  const pieces: Buffer[] = [];
+/** Unpacks into one buffer, of the size the signed file lists where it does. */
+async function unpack(packed: Buffer, size: number | undefined, where: string): Promise<Buffer> {
+  const limit = Math.min(size ?? LIMITS.packageIndexBytes, LIMITS.packageIndexBytes);
+  let out = Buffer.allocUnsafe(Math.min(limit, size ?? 4 * packed.length));
+  let end = 0;
   try {
-    const { bytes } = await decompress(once(packed), { bytes: Math.min(limit, LIMITS.packageIndexBytes) });
-    for await (const piece of bytes) pieces.push(Buffer.from(piece));
+    const { bytes } = await decompress(once(packed), { bytes: limit });
+    for await (const piece of bytes) {
+      if (end + piece.length > limit) throw new Failure("LIMIT", `it has more than ${limit} bytes`);
+      if (end + piece.length > out.length) out = Buffer.concat([out.subarray(0, end), Buffer.allocUnsafe(out.length + piece.length)]);
+      end += piece.copy(out, end);
+    }
   } catch (error) {
     if (error instanceof Failure) throw new Failure(error.code, `${printable(where)}: ${error.message}`, { cause: error });
     throw error;
   }
-  return Buffer.concat(pieces);
+  return out.subarray(0, end);
 }
 
 async function* once(bytes: Buffer): AsyncGenerator<Buffer> {

@@ -122,7 +122,7 @@ test("D11: a suite that moves on between its signed file and its index is read a
   );
 });
 
-test("D12: a bomb, a cut stream, junk, huge and doubled fields, paragraphs without a name", async () => {
+test("D12, D29: control characters, a bomb, a cut stream, junk, huge and doubled fields, paragraphs without a name", async () => {
   const bomb = gzipSync(Buffer.alloc(64 << 20, "\n"));
   const text = (body: string) => gzipSync(body);
   await using mirror = await ready();
@@ -134,6 +134,7 @@ test("D12: a bomb, a cut stream, junk, huge and doubled fields, paragraphs witho
     [text("Version: 1\n"), 1, /a package without a name/],
     [text("Package: ../x\n"), 1, /cannot be the name/],
     [text("<html>log in</html>"), 1, /neither a field/],
+    [text("Package: hello\nSource: \u001b[31mred\n"), 1, /control characters in the field source/],
     [text(" x\n"), 1, /a continuation without a field/],
     [gzipSync("Package: hello\n").subarray(0, -6), 1, /ends too early/],
   ] as const) {

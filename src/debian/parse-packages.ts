@@ -41,7 +41,7 @@ const COLON = 58;
  * long, a path that leads elsewhere; LIMIT for too many. Made for speed: an index has a million lines.
  */
 export function parsePackages(bytes: Buffer, suite: string, where: string, each: (record: PackageRecord) => void): void {
-  // One character for each byte: parts of it are not copied. What is kept is ASCII but for rare exceptions (see `decode`).
+  // One character for each byte: parts of it are not copied. What is kept is ASCII but for rare exceptions (see `plain`).
   const text = bytes.toString("latin1");
   const places = new Map<string, number>(KEPT.map((name, place) => [name, place]));
   let values: (string | undefined)[] = [];
@@ -68,7 +68,10 @@ export function parsePackages(bytes: Buffer, suite: string, where: string, each:
     if (end === at || (first === 13 && end === at + 1)) finish(at);
     else if (first === SPACE || first === TAB) {
       if (!started) throw bad(at, "a continuation without a field");
-      if (last >= 0) keep(last, `${values[last]} ${decode(text.slice(at, end).trim())}`, at);
+      if (last >= 0) {
+        const more = plain(text.slice(at, end).trim(), () => bad(at, `control characters in the field ${KEPT[last]}`));
+        keep(last, `${values[last]} ${more}`, at);
+      }
     } else {
       started = true;
       const colon = fieldEnd(text, at, end);
@@ -77,7 +80,11 @@ export function parsePackages(bytes: Buffer, suite: string, where: string, each:
       last = place ?? -1;
       if (place !== undefined) {
         if (values[place] !== undefined) throw bad(at, `the field ${KEPT[place]} comes twice`);
-        keep(place, decode(text.slice(colon + 1, end).trim()), at);
+        keep(
+          place,
+          plain(text.slice(colon + 1, end).trim(), () => bad(at, `control characters in the field ${KEPT[place]}`)),
+          at,
+        );
       }
     }
     at = end + 1;
@@ -104,9 +111,11 @@ function fieldEnd(text: string, at: number, end: number): number {
   return -1;
 }
 
-/** Bytes that were read one by one, as the UTF-8 they are. */
-function decode(text: string): string {
-  return /[\x80-\xff]/.test(text) ? Buffer.from(text, "latin1").toString("utf8") : text;
+/** Bytes that were read one by one, as the UTF-8 they are. Signed or not, control characters have no place in what we keep. */
+function plain(text: string, refuse: () => Failure): string {
+  if (!/[^\t\x20-\x7e]/.test(text)) return text;
+  if (/[\0-\x08\x0a-\x1f\x7f]/.test(text)) throw refuse();
+  return Buffer.from(text, "latin1").toString("utf8");
 }
 
 function toRecord(values: readonly (string | undefined)[], suite: string, bad: (why: string) => Failure): PackageRecord {

@@ -91,7 +91,15 @@ async function troubleOf(key: Key, id: Parameters<Key["getKeys"]>[0], only: read
   }
 }
 
-async function readKeys(openpgp: Library, keyring: Keyring): Promise<Key[]> {
+/** The keyring that was parsed last: the suites of a mirror are mostly signed by the same. */
+let parsedLast: { readonly sum: string; readonly keys: Promise<Key[]> } | undefined;
+
+function readKeys(openpgp: Library, keyring: Keyring): Promise<Key[]> {
+  if (parsedLast?.sum !== keyring.sum) parsedLast = { sum: keyring.sum, keys: parseKeys(openpgp, keyring) };
+  return parsedLast.keys;
+}
+
+async function parseKeys(openpgp: Library, keyring: Keyring): Promise<Key[]> {
   const all: Key[] = [];
   for (const { name, bytes } of keyring.parts) {
     try {
