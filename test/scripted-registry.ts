@@ -54,6 +54,7 @@ export async function scripted(image: Sample | undefined, script: Script = () =>
   const types = new Map<string, string>(image ? [[image.root.digest, image.root.mediaType]] : []);
   const tags = new Map<string, string>(image ? [["1", image.root.digest]] : []);
   const uploads = new Map<string, Buffer>();
+  let sessions = 0;
   const log: Asked[] = [];
   const counts = new Map<string, number>();
   const server = createServer(async (request, response) => {
@@ -111,16 +112,17 @@ export async function scripted(image: Sample | undefined, script: Script = () =>
       range: `0-${Math.max(0, (uploads.get(name)?.length ?? 0) - 1)}`,
     });
     if (asked.method === "POST") {
-      const fresh = String(uploads.size + 1);
+      const fresh = String(++sessions);
       uploads.set(fresh, Buffer.alloc(0));
       return void response.writeHead(202, location(fresh)).end();
     }
     if (!uploads.has(id)) return void refuse(response, 404, "BLOB_UPLOAD_UNKNOWN");
     if (asked.method === "GET") return void response.writeHead(204, location(id)).end();
-    const keep = (piece: Buffer) => uploads.set(id, Buffer.concat([uploads.get(id) as Buffer, piece]));
-    request.on("data", keep);
+    const came: Buffer[] = [];
+    request.on("data", (piece: Buffer) => came.push(piece));
     request.on("error", () => {});
     request.on("end", () => {
+      uploads.set(id, Buffer.concat([uploads.get(id) as Buffer, ...came]));
       if (asked.method === "PATCH") return void response.writeHead(202, location(id)).end();
       const body = uploads.get(id) as Buffer;
       const digest = new URL(asked.url, "http://x").searchParams.get("digest") ?? "";

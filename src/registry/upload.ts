@@ -64,10 +64,9 @@ export async function uploadKnown(
       first = false;
       return await finish(to, session.location, what, counted(stream, what));
     } catch (problem) {
-      if (!isPassing(problem) && !expired(problem)) throw problem;
+      if (!isPassing(problem) && !lost(problem)) throw problem;
       if (reread === undefined && (bytes === undefined || !first)) throw problem;
-      if (!(await patience.again(expired(problem) ? reset(problem) : problem, (problem as { retryAfter?: string }).retryAfter)))
-        throw problem;
+      if (!(await patience.again(lost(problem) ? reset(problem) : problem, (problem as { retryAfter?: string }).retryAfter))) throw problem;
       if (reread && (await resumed(to, session.location, reread, what))) return;
     }
   }
@@ -285,11 +284,11 @@ async function* counted(source: AsyncIterable<Uint8Array>, what: Known): AsyncGe
   if (held !== undefined) yield held;
 }
 
-/** A login that ended while a stream was being sent: a new one, and the stream from its beginning. */
-function expired(problem: unknown): boolean {
-  return problem instanceof Refusal && problem.status === 401;
+/** A login that ended while a stream was being sent, or an upload that the registry does not know any more: it can begin anew. */
+function lost(problem: unknown): boolean {
+  return problem instanceof Refusal && (problem.status === 401 || problem.status === 416 || problem.codes.includes("BLOB_UPLOAD_UNKNOWN"));
 }
 
 function reset(problem: unknown): Failure {
-  return new Failure("NETWORK", "the login ended", { cause: Object.assign(new Error(String(problem)), { code: "ECONNRESET" }) });
+  return new Failure("NETWORK", (problem as Failure).message, { cause: Object.assign(new Error(String(problem)), { code: "ECONNRESET" }) });
 }
