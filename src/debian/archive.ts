@@ -2,6 +2,7 @@ import { Failure } from "../kit/error.ts";
 import { printable } from "../kit/printable.ts";
 import type { Task } from "../task/task.ts";
 import { readAptConf } from "./apt-conf.ts";
+import { readAuthConf } from "./auth-conf.ts";
 import { openCache } from "./cache.ts";
 import type { Architecture, Archive, ArchiveOptions, DebFile, LockEntry, PackageRecord, Resolution } from "./face.ts";
 import { fetchDeb } from "./fetch-deb.ts";
@@ -26,7 +27,7 @@ export function openArchive(options: ArchiveOptions, task: Task): Archive {
   const conf = readAptConf(options.root ?? "/");
   const note = (text: string) => task.emit({ type: "note", text });
   const cache = openCache(options.cacheDir);
-  const transport = createTransport({ conf, env });
+  const transport = createTransport({ conf, logins: readAuthConf(options.root ?? "/"), env });
   const access: SuiteAccess = {
     cache,
     transport,

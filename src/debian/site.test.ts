@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Failure } from "../kit/error.ts";
 import { readAptConf, readInto } from "./apt-conf.ts";
+import { authorizationFor, parseAuthConf } from "./auth-conf.ts";
 import type { ArchiveOptions } from "./face.ts";
 import { chooseSites } from "./site.ts";
 import { parseSources, parseSourcesList } from "./sources.ts";
@@ -150,4 +151,30 @@ test("a proxy of apt's configuration is used", async () => {
   using archive = mirror.open();
   await assert.rejects(archive.packages("amd64", ["hello"], mirror.task));
   assert.ok(mirror.asked[0]?.startsWith(`${HOST}/debian/dists/bookworm/InRelease`), mirror.asked.join());
+});
+
+test("logins of auth.conf go to their host and path, over https unless they say otherwise, and never into messages", async () => {
+  const logins = parseAuthConf(
+    "# c\nmachine a.invalid/debian login me password s3cret\n\nmachine http://b.invalid:81\n login you\n password p\n",
+  );
+  assert.equal(authorizationFor("https://a.invalid/debian/dists/x", logins), `Basic ${Buffer.from("me:s3cret").toString("base64")}`);
+  for (const url of ["http://a.invalid/debian/x", "https://a.invalid/other", "https://c.invalid/debian/x", "http://b.invalid/x"])
+    assert.equal(authorizationFor(url, logins), undefined, url);
+  assert.ok(authorizationFor("http://b.invalid:81/x", logins));
+  await using mirror = new TestMirror();
+  await mirror.suite("bookworm", { packages: [{ name: "hello" }] });
+  await mirror.serve();
+  mirror.sources();
+  const seen: (string | undefined)[] = [];
+  mirror.answer = (request, response) => {
+    seen.push(request.headers.authorization);
+    if (request.headers.authorization === undefined) response.writeHead(401).end();
+    return response.writableEnded;
+  };
+  using without = mirror.open();
+  await assert.rejects(without.packages("amd64", ["hello"], mirror.task), failing("NETWORK", /status 401/));
+  mirror.put(join(mirror.machine, "etc/apt/auth.conf.d/a.conf"), `machine ${new URL(mirror.url).origin} login me password s3cret`);
+  using archive = mirror.open();
+  assert.equal((await archive.packages("amd64", ["hello"], mirror.task)).length, 1);
+  assert.ok(!mirror.notes.join().includes("s3cret"));
 });

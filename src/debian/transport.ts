@@ -7,6 +7,7 @@ import { createConnections } from "../net/connections.ts";
 import { type ByteSink, fetchUrl } from "../net/fetch.ts";
 import type { Task } from "../task/task.ts";
 import type { AptConf } from "./apt-conf.ts";
+import { authorizationFor, type MirrorLogin } from "./auth-conf.ts";
 
 /** How to get files of an archive. */
 export interface Transport extends Disposable {
@@ -25,6 +26,7 @@ export interface Transport extends Disposable {
 
 export interface TransportOptions {
   readonly conf: AptConf;
+  readonly logins: readonly MirrorLogin[];
   readonly env: NodeJS.ProcessEnv;
 }
 
@@ -32,12 +34,13 @@ export interface TransportOptions {
 const STALL = 30_000;
 
 /** http and https through the proxies that apt's configuration or the environment name; `file:` and `copy:` from the disk. */
-export function createTransport({ conf, env }: TransportOptions): Transport {
+export function createTransport({ conf, logins, env }: TransportOptions): Transport {
   const connections = createConnections();
   return {
     [Symbol.dispose]: () => connections[Symbol.dispose](),
     async get(url, sink, limit, task, etag) {
       if (/^(?:file|copy):/i.test(url)) return fromDisk(url, sink, limit, task);
+      const authorization = authorizationFor(url, logins);
       const options = {
         limit,
         connections,
@@ -45,6 +48,7 @@ export function createTransport({ conf, env }: TransportOptions): Transport {
         stallMs: STALL,
         env: proxyEnv(url, conf, env),
         ...(etag === undefined ? {} : { etag }),
+        ...(authorization === undefined ? {} : { authorization }),
       };
       const got = await fetchUrl(url, sink, options, task);
       if (got.notModified) return undefined;
