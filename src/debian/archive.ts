@@ -19,8 +19,8 @@ const WIDTH = 4;
 const MAX_AGE = 3600;
 
 /**
- * Opens the archive that holds a suite, with its updates and security where they are known (site.ts says how the mirror is chosen). Nothing is
- * fetched yet. Throws USAGE where no mirror is known.
+ * Opens the archive that holds a suite, with its updates and security where they are known (site.ts says how the mirror is chosen). Nothing
+ * is fetched yet. Throws USAGE where no mirror is known.
  */
 export function openArchive(options: ArchiveOptions, task: Task): Archive {
   const env = options.env ?? process.env;

@@ -14,9 +14,9 @@ const SIGNATURE = "-----BEGIN PGP SIGNATURE-----";
 const END = "-----END PGP SIGNATURE-----";
 
 /**
- * Parts a clear-signed file (RFC 9580, section 7) that is nothing but one signed text and its signature. Stricter than the RFC: text before,
- * between or after, a second block, other headers than Hash, and unescaped dashes are refused, so that nobody can take unsigned words for
- * signed ones (CVE-2013-1051). A file that ends early is refused (CVE-2016-1252). Throws SIGNATURE.
+ * Parts a clear-signed file (RFC 9580, section 7) that is nothing but one signed text and its signature. Stricter than the RFC: text
+ * before, between or after, a second block, other headers than Hash, and unescaped dashes are refused, so that nobody can take unsigned
+ * words for signed ones (CVE-2013-1051). A file that ends early is refused (CVE-2016-1252). Throws SIGNATURE.
  */
 export function splitClearSigned(bytes: Buffer, where: string): ClearSigned {
   const bad = (why: string, hint?: string) => new Failure("SIGNATURE", `${printable(where)}: ${why}`, hint === undefined ? {} : { hint });

@@ -100,7 +100,9 @@ export interface DebFile {
  * Nothing is fetched before it is needed. Disposing closes the indexes it has open.
  */
 export interface Archive extends Disposable {
-  /** Names, versions and relations of the suites' packages; fetched, verified and parsed at first use for an architecture. Sorted by name. */
+  /**
+   * Names, versions and relations of the suites' packages; fetched, verified and parsed at first use for an architecture. Sorted by name.
+   */
   packages(architecture: Architecture, names: readonly string[], task: Task): Promise<readonly PackageRecord[]>;
   /**
    * The packages that are needed so that all of `request.packages` work, as `apt-get install` would choose them on an empty system.
@@ -125,8 +127,8 @@ export interface ArchiveOptions {
   /** URLs of archive roots (`http:`, `https:`, `file:`, `copy:`), before the machine's own sources. `SUITE=URL` for one suite alone. */
   readonly mirrors?: readonly string[];
   /**
-   * The archive as it was at a time: `2025-05-20` or `20250520T083000Z`. Only for mirrors whose URL has such a time in it, as those of snapshot
-   * services have; theirs is replaced.
+   * The archive as it was at a time: `2025-05-20` or `20250520T083000Z`. Only for mirrors whose URL has such a time in it, as those of
+   * snapshot services have; theirs is replaced.
    */
   readonly snapshot?: string;
   /** Components; those of the machine's sources for the suite, else `main`. */

@@ -22,9 +22,9 @@ export interface OpenIndex extends Disposable {
 }
 
 /**
- * The packages of one component and processor of a suite: from the cache where it has the very file that the suite lists, else fetched, checked
- * against its pin before a byte is unpacked, unpacked within bounds, checked again, parsed and kept. Empty where the suite has no packages for
- * it. Throws DIGEST, PACKAGE, NETWORK, COMPRESSION, LIMIT, STORAGE.
+ * The packages of one component and processor of a suite: from the cache where it has the very file that the suite lists, else fetched,
+ * checked against its pin before a byte is unpacked, unpacked within bounds, checked again, parsed and kept. Empty where the suite has no
+ * packages for it. Throws DIGEST, PACKAGE, NETWORK, COMPRESSION, LIMIT, STORAGE.
  */
 export async function openIndex(
   open: OpenSuite,

@@ -3,8 +3,8 @@ import type { PackageRecord } from "./face.ts";
 import { type Chosen, hardNeeds, keyOf, type Selection } from "./selection.ts";
 
 /**
- * The chosen packages, each after those it depends on. Where dependencies go in circles, their members come in the order of their names. Tarjan's
- * algorithm without recursion: chains of dependencies may be long.
+ * The chosen packages, each after those it depends on. Where dependencies go in circles, their members come in the order of their names.
+ * Tarjan's algorithm without recursion: chains of dependencies may be long.
  */
 export function unpackOrder(selection: Selection, asking: (from: string) => Asking): PackageRecord[] {
   const nodes = [...selection.chosen.values()].filter((one) => !one.given).sort((a, b) => compare(keyOf(a.record), keyOf(b.record)));

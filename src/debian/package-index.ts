@@ -78,7 +78,9 @@ export class PackageWriter {
   }
 }
 
-/** Opens packed records for a suite; undefined for what is damaged or of another version. A damaged record throws PACKAGE when it is read. */
+/**
+ * Opens packed records for a suite; undefined for what is damaged or of another version. A damaged record throws PACKAGE when it is read.
+ */
 export function openPackages(read: ReadAt, suite: string): PackageIndex | undefined {
   const fixed = read(0, FIXED);
   if (fixed.length < FIXED || !fixed.subarray(0, MARK.length).equals(MARK)) return undefined;

@@ -23,9 +23,9 @@ export function debianUsage(dir: string): DebianUsage {
 }
 
 /**
- * Removes packages and indexes that were written before a time (milliseconds since the epoch; without it all of them). What was seen of suites
- * stays unless everything goes: it is what tells that a mirror went back in time. Readers that have a file open keep it; all of it can be fetched
- * again. Returns what was freed. Throws STORAGE.
+ * Removes packages and indexes that were written before a time (milliseconds since the epoch; without it all of them). What was seen of
+ * suites stays unless everything goes: it is what tells that a mirror went back in time. Readers that have a file open keep it; all of it
+ * can be fetched again. Returns what was freed. Throws STORAGE.
  */
 export function pruneDebian(dir: string, before = Number.POSITIVE_INFINITY): DebianUsage {
   let files = 0;

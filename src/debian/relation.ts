@@ -25,8 +25,8 @@ export function isPackageName(text: string): boolean {
 }
 
 /**
- * Reads a relationship field of a binary package (Debian Policy 7.1) as the index has it: comma-separated groups of alternatives. Blank groups
- * are passed over, as dpkg does. `where` names the field and package for messages. Throws PACKAGE for a form that is none.
+ * Reads a relationship field of a binary package (Debian Policy 7.1) as the index has it: comma-separated groups of alternatives. Blank
+ * groups are passed over, as dpkg does. `where` names the field and package for messages. Throws PACKAGE for a form that is none.
  * @example parseRelations("a (>= 1) | b, c", "x") → [[{name:"a",relation:">=",version:"1"},{name:"b"}],[{name:"c"}]]
  */
 export function parseRelations(field: string, where: string): readonly Alternatives[] {

@@ -30,7 +30,9 @@ export interface Release {
 /** Lines of one list of sums. Debian has about 1,500. */
 const MOST_FILES = 100_000;
 
-/** Reads the text of a Release file whose signature was verified. Throws PACKAGE for a damaged one, SIGNATURE where it only has weak sums. */
+/**
+ * Reads the text of a Release file whose signature was verified. Throws PACKAGE for a damaged one, SIGNATURE where it only has weak sums.
+ */
 export function parseRelease(text: string, where: string): Release {
   const [fields, ...rest] = parseParagraphs(text, where);
   if (fields === undefined || rest.length > 0) throw new Failure("PACKAGE", `${printable(where)}: it must be exactly one paragraph`);

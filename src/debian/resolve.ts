@@ -19,10 +19,11 @@ export interface Solution {
 }
 
 /**
- * Chooses packages so that everything asked for works on an empty system, as `apt-get install` does with equal pins: only the highest version
- * of a package counts unless one is asked for; what a package needs comes in before what comes after it; of alternatives the first is taken
- * that is possible, unless one is there already; a choice that turns out wrong is taken back. The same input gives the same packages.
- * `architectures` are those the pool has, the image's first. Throws PACKAGE with the chain that leads to what is missing or conflicts.
+ * Chooses packages so that everything asked for works on an empty system, as `apt-get install` does with equal pins: only the highest
+ * version of a package counts unless one is asked for; what a package needs comes in before what comes after it; of alternatives the first
+ * is taken that is possible, unless one is there already; a choice that turns out wrong is taken back. The same input gives the same
+ * packages. `architectures` are those the pool has, the image's first. Throws PACKAGE with the chain that leads to what is missing or
+ * conflicts.
  */
 export function solve(request: ResolveRequest, pool: Pool, architectures: readonly string[]): Solution {
   const native = request.architecture;
@@ -62,7 +63,10 @@ export function solve(request: ResolveRequest, pool: Pool, architectures: readon
   return { packages: unpackOrder(selection, asking), reasons };
 }
 
-/** Adds what leaves no choice, one need after the other, until all is done, something is impossible, or one of several packages is to be taken. */
+/**
+ * Adds what leaves no choice, one need after the other, until all is done, something is impossible, or one of several packages is to be
+ * taken.
+ */
 function advance(
   selection: Selection,
   asking: (from: string) => Asking,

@@ -149,11 +149,12 @@ export function isSuiteName(name: string): boolean {
   return name.length <= 100 && /^[A-Za-z0-9][A-Za-z0-9._+~-]*(?:\/[A-Za-z0-9][A-Za-z0-9._+~-]*)*$/.test(name);
 }
 
-/** apt's words for true and false (StringToBool). */
+/** Whether a value is one of apt's words for true. */
 export function isYes(text: string | undefined): boolean {
   return /^(?:yes|true|with|on|enable|1)$/i.test((text ?? "").trim());
 }
 
+/** Whether a value is one of apt's words for false. What is neither leaves the default. */
 export function isNo(text: string | undefined): boolean {
   return /^(?:no|false|without|off|disable|0)$/i.test((text ?? "").trim());
 }

@@ -50,9 +50,9 @@ interface Seen {
 const VERIFIED_FOR = 24 * 3_600_000;
 
 /**
- * Fetches the Release file of a suite and verifies it: signature, suite, dates, and that it is not older than the one seen before. Undefined
- * where an optional suite is not there. What the cache has is used where the server says that it is the newest, was asked a moment ago, or
- * cannot be reached. Throws SIGNATURE, PACKAGE, NETWORK, LIMIT.
+ * Fetches the Release file of a suite and verifies it: signature, suite, dates, and that it is not older than the one seen before.
+ * Undefined where an optional suite is not there. What the cache has is used where the server says that it is the newest, was asked a
+ * moment ago, or cannot be reached. Throws SIGNATURE, PACKAGE, NETWORK, LIMIT.
  */
 export async function openSuite(site: Site, access: SuiteAccess, task: Task): Promise<OpenSuite | undefined> {
   let problem: unknown;

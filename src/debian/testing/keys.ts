@@ -40,7 +40,7 @@ export async function revoked(key: SigningKey): Promise<SigningKey> {
   return { ...key, publicKey: Buffer.from(publicKey.write() as Uint8Array), armored: publicKey.armor() };
 }
 
-export function toSigningKey(secret: PrivateKey): SigningKey {
+function toSigningKey(secret: PrivateKey): SigningKey {
   const open = secret.toPublic();
   return { secret, publicKey: Buffer.from(open.write() as Uint8Array), armored: open.armor(), fingerprint: open.getFingerprint() };
 }

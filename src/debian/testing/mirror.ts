@@ -192,6 +192,7 @@ export function releaseText(
     .join("");
 }
 
+/** 64 hex digits. */
 export function sha256(bytes: Uint8Array | string): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
