@@ -13,7 +13,7 @@ import { MEDIA } from "../oci/media-type.ts";
 import type { Place } from "../oci/place.ts";
 import { fileBytes, openRegular, readDocument } from "./file-bytes.ts";
 import { exclusively, replaceIn, sweep, TEMPORARY, temporaryName, writeBlob } from "./layout-files.ts";
-import { fit, named, nameOf, REF } from "./names.ts";
+import { calledAs, fit, named, nameOf, REF } from "./names.ts";
 
 /** What stands in the file `oci-layout`. Image-spec, image-layout.md. */
 export const OCI_LAYOUT = '{"imageLayoutVersion": "1.0.0"}';
@@ -134,6 +134,15 @@ export async function publishUnnamed(layout: Layout, root: Descriptor): Promise<
     const index = await layout.index();
     if (index.manifests.some((one) => one.digest === root.digest)) return;
     replaceIn(layout.dir, "index.json", encodeIndex({ ...index, manifests: [...index.manifests, named(root, undefined)] }));
+  });
+}
+
+/** Lists an image as skopeo's `oci:PATH:REF` does, in the place of the one that was called so before. */
+export async function publishAs(layout: Layout, root: Descriptor, ref: string): Promise<void> {
+  await exclusively(layout.dir, async () => {
+    const index = await layout.index();
+    const others = index.manifests.filter((one) => one.annotations?.[REF] !== ref);
+    replaceIn(layout.dir, "index.json", encodeIndex({ ...index, manifests: [...others, calledAs(root, ref)] }));
   });
 }
 

@@ -126,7 +126,7 @@ async function takeListed(store: Shelf, from: BytesReader, entries: readonly Des
 }
 
 /** The blobs of a layout inside a tar. Opening one says where it is; it is verified when it is read. */
-function blobsIn(tar: TarFile): BytesReader {
+export function blobsIn(tar: TarFile): BytesReader {
   const file = (digest: Digest) => tar.file(`blobs/sha256/${hexOf(digest)}`);
   return {
     has: async (digest) => file(digest) !== undefined,

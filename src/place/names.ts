@@ -19,6 +19,12 @@ export function named(root: Descriptor, name: Reference | undefined): Descriptor
   return Object.keys(annotations).length > 0 ? { ...bare, annotations } : bare;
 }
 
+/** The descriptor under which skopeo's `oci:PATH:REF` lists an image: `ref` is whatever it was told. */
+export function calledAs(root: Descriptor, ref: string): Descriptor {
+  const bare = named(root, undefined);
+  return { ...bare, annotations: { ...bare.annotations, [REF]: ref } };
+}
+
 /**
  * The name an entry of an index gives its image; undefined where it gives none, only a tag, or (skopeo lets people write anything)
  * something that is no name. Throws REFERENCE for a bad `io.containerd.image.name`, RESERVED for `scratch`.

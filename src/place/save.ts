@@ -12,12 +12,14 @@ import { familiarName, familiarRepository, type Reference, withDefaultTag } from
 import type { Task } from "../task/task.ts";
 import { type Document, isForeign, readDocuments } from "./documents.ts";
 import { OCI_LAYOUT } from "./layout.ts";
-import { named } from "./names.ts";
+import { calledAs, named } from "./names.ts";
 
 /** An image to save, with the names it shall have in the archive. */
 export interface SavedImage {
   readonly root: Descriptor;
   readonly names: readonly Reference[];
+  /** Instead of names: what its entry of index.json is called, as skopeo does (`oci-archive:PATH:REF`). */
+  readonly ref?: string;
 }
 
 /** What kind of archive to write. */
@@ -64,7 +66,8 @@ export async function saveArchive(
 type Chosen = SavedImage & { readonly manifest: Manifest };
 
 /** One entry a name, as docker writes them; one without a name for an image that has none. */
-function entries({ root, names }: SavedImage): Descriptor[] {
+function entries({ root, names, ref }: SavedImage): Descriptor[] {
+  if (ref !== undefined) return [calledAs(root, ref)];
   return names.length === 0 ? [named(root, undefined)] : names.map((name) => named(root, name));
 }
 

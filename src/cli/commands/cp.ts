@@ -12,10 +12,12 @@ import { createTask, type Task } from "../../task/task.ts";
 import { standardInput } from "../build/stdin.ts";
 import type { Invocation } from "../command.ts";
 import { humanSize } from "../render/human.ts";
+import { namesTransport } from "../transfer/word.ts";
 
 /** `nought cp`: files and folders between a container, running or not, and the host. */
 export async function run(call: Invocation): Promise<void> {
   const [from = "", to = ""] = call.args;
+  if (isTransfer(from, to)) return (await import("./copy.ts")).run(call);
   const [source, destination] = [readPlace(from), readPlace(to)];
   if (source.container !== undefined && destination.container !== undefined)
     throw new Failure("USAGE", "copying between containers is not supported", { exit: 1 });
@@ -54,6 +56,13 @@ async function into(call: Invocation, name: string, from: string, path: string, 
 
 function howOf(call: Invocation, owner: CopyHow["owner"]): CopyHow {
   return { follow: call.flags.bool("follow-link"), owner, note: (text) => call.err(`nought: ${text}\n`) };
+}
+
+/** Images are copied with this word too: `docker://` says so, or two places of which none is a file and one names another transport. */
+function isTransfer(from: string, to: string): boolean {
+  if ([from, to].some((one) => one.startsWith("docker://"))) return true;
+  const both = [from, to].every((one) => namesTransport(one) || readPlace(one).container !== undefined);
+  return both && [from, to].some(namesTransport);
 }
 
 /** `CONTAINER:PATH`, or a path of the host: one that begins with a slash or a dot, or has no colon, or a slash before it. */

@@ -3,6 +3,7 @@ import { parsePlatform } from "../../oci/platform.ts";
 import { noSuchImage, readCatalog, readImage, type StoredImage } from "../catalog.ts";
 import type { Invocation } from "../command.ts";
 import { LayerSizes } from "../image-size.ts";
+import { isRemote, readRemoteImage } from "../registry/remote-image.ts";
 import { ago, humanSize, rfc3339, timeOf } from "../render/human.ts";
 import { type ListForm, renderList } from "../template/list.ts";
 
@@ -27,16 +28,27 @@ const WIDEST = 45;
 /** `nought history`: what made each layer, newest first. */
 export async function run(call: Invocation): Promise<void> {
   const { flags, args } = call;
+  if (isRemote(args[0] as string)) return await showRemote(call, args[0] as string);
   const store = await call.store();
   const found = (await readCatalog(store)).find(args[0] as string)?.image;
   if (!found) throw noSuchImage(args[0] as string);
   const platform = flags.string("platform");
   const image: StoredImage = platform === undefined ? found : { ...found, ...readImage(store, found.root, parsePlatform(platform)) };
   const sizes = new LayerSizes(store);
-  const rows = rowsOf(image, await sizes.layersOf(image), { human: flags.bool("human"), whole: flags.bool("no-trunc") });
+  show(call, image, await sizes.layersOf(image));
   sizes.save();
+}
+
+/** An image of a registry, of which only manifest and configuration are fetched. */
+async function showRemote(call: Invocation, text: string): Promise<void> {
+  const { image, sizes } = await readRemoteImage(call, text, call.flags.string("platform"));
+  show(call, image, sizes);
+}
+
+function show({ flags, out }: Invocation, image: StoredImage, sizes: readonly number[]): void {
+  const rows = rowsOf(image, sizes, { human: flags.bool("human"), whole: flags.bool("no-trunc") });
   const headers = flags.bool("human") ? FORM.headers : { ...FORM.headers, CreatedSince: "CREATED AT" };
-  call.out(renderList({ ...FORM, headers }, rows, { format: flags.string("format"), quiet: flags.bool("quiet") }));
+  out(renderList({ ...FORM, headers }, rows, { format: flags.string("format"), quiet: flags.bool("quiet") }));
 }
 
 function rowsOf(

@@ -5,6 +5,7 @@ import { noSuchImage, readCatalog, readImage, type StoredImage } from "../catalo
 import type { Invocation } from "../command.ts";
 import { inspectImage } from "../image-inspect.ts";
 import { LayerSizes } from "../image-size.ts";
+import { isRemote, readRemoteImage } from "../registry/remote-image.ts";
 import { prettyJson } from "../render/json.ts";
 import { compileTemplate } from "../template/execute.ts";
 import { goJson } from "../template/value.ts";
@@ -31,12 +32,13 @@ export async function run(call: Invocation): Promise<number> {
   const missing: string[] = [];
   for (const text of call.args) {
     const container = containers?.inspectFound(call, text, catalog);
-    const found = container || type === "container" ? undefined : catalog.find(text)?.image;
-    if (!found && !container) {
+    const remote = container || type === "container" || !isRemote(text) ? undefined : await inspectRemote(call, text, platform);
+    const found = container || remote || type === "container" ? undefined : catalog.find(text)?.image;
+    if (!found && !container && !remote) {
       missing.push(type === "image" ? noSuchImage(text).message : `No such ${type || "object"}: ${printable(text)}`);
       continue;
     }
-    const { row, json } = container ?? (await inspected(found as StoredImage));
+    const { row, json } = container ?? remote ?? (await inspected(found as StoredImage));
     if (template) call.out(`${template.execute(row).split("\n").map(printableLine).join("\n")}\n`);
     else if (format === "json") call.out(`${goJson(row)}\n`);
     else shown.push(json);
@@ -50,4 +52,13 @@ export async function run(call: Invocation): Promise<number> {
     const image = platform === undefined ? found : { ...found, ...readImage(store, found.root, parsePlatform(platform)) };
     return inspectImage(image, await sizes.imageSize(image));
   }
+}
+
+/** An image of a registry: its size is that of its packed layers. */
+async function inspectRemote(call: Invocation, text: string, platform: string | undefined): Promise<ReturnType<typeof inspectImage>> {
+  const { image, sizes } = await readRemoteImage(call, text, platform);
+  return inspectImage(
+    image,
+    sizes.reduce((sum, one) => sum + one, 0),
+  );
 }

@@ -1,6 +1,5 @@
 import { writeFileSync } from "node:fs";
 import { Failure } from "../../kit/error.ts";
-import { printable } from "../../kit/printable.ts";
 import { storageFailure } from "../../kit/storage-failure.ts";
 import { hexOf } from "../../oci/digest.ts";
 import {
@@ -17,7 +16,8 @@ import type { ContentStore, NameRecord } from "../../store/face.ts";
 import { createTask } from "../../task/task.ts";
 import type { Invocation } from "../command.ts";
 import { shortLabels } from "../registry/labels.ts";
-import { type Packing, pushImage } from "../registry/push.ts";
+import { readPacking } from "../registry/packing.ts";
+import { pushImage } from "../registry/push.ts";
 import { barsFor } from "../render/bars.ts";
 import { isScratch } from "../scratch.ts";
 
@@ -27,7 +27,7 @@ export async function run(call: Invocation): Promise<void> {
   const [text = ""] = call.args;
   if (isScratch(text)) throw new Failure("RESERVED", SCRATCH_RESERVED);
   const quiet = flags.bool("quiet");
-  const packing = readPacking(call);
+  const packing = readPacking(flags);
   const name = parseReference(text);
   const all = flags.bool("all-tags");
   if (all && (name.tag !== undefined || name.digest !== undefined)) throw new Failure("USAGE", "tag can't be used with --all-tags/-a");
@@ -52,15 +52,6 @@ export async function run(call: Invocation): Promise<void> {
   } finally {
     bars.finish();
   }
-}
-
-function readPacking(call: Invocation): Packing {
-  const { flags } = call;
-  const compression = flags.string("compression") ?? "gzip";
-  if (compression !== "gzip" && compression !== "zstd")
-    throw new Failure("USAGE", `compression "${printable(compression)}" is none of gzip, zstd`);
-  const level = flags.int("compression-level");
-  return { compression, force: flags.bool("force-compression"), ...(level === undefined ? {} : { level }) };
 }
 
 async function recordOf(store: ContentStore, name: Reference): Promise<Pick<NameRecord, "name" | "root">> {

@@ -39,7 +39,7 @@ export async function pushImage(
 ): Promise<Pushed> {
   const [{ openRepository }, { copyImage }] = await Promise.all([import("../../registry/repository.ts"), import("../../place/copy.ts")]);
   await store.hold(root);
-  const packed = await pack(store, await whole(store, root, task), packing, task);
+  const packed = await pack(store, await presentPart(store, root, task), packing, task);
   const origins = originsOf(store);
   const mountFrom = (blob: Digest) => origins.find(blob, name);
   await using to = await openRepository(name, { ...around, access: "push", mountFrom }, task);
@@ -52,7 +52,7 @@ export async function pushImage(
 }
 
 /** The image itself where all of it is here; of an index that was pulled for one platform, the manifest of that platform. */
-async function whole(store: ContentStore, root: Descriptor, task: Task): Promise<Descriptor> {
+export async function presentPart(store: ContentStore, root: Descriptor, task: Task): Promise<Descriptor> {
   if (!isIndexType(root.mediaType)) return root;
   const { manifests } = parseIndex(store.readDocument(root), root.digest, root.mediaType);
   const here = manifests.filter((one) => store.sizeOf(one.digest) !== undefined);
@@ -60,7 +60,7 @@ async function whole(store: ContentStore, root: Descriptor, task: Task): Promise
   const [only] = here.filter((one) => isManifestType(one.mediaType) && one.platform?.os !== "unknown");
   const fit = here.length > 1 ? chooseManifest(here, hostPlatform(), root) : only;
   if (!fit) throw new Failure("NOT_FOUND", `${root.digest}: nothing that this index lists is in the store`);
-  task.emit({ type: "note", text: `of ${manifests.length} manifests in the index ${here.length} are here: ${fit.digest} alone is pushed` });
+  task.emit({ type: "note", text: `of ${manifests.length} manifests in the index ${here.length} are here: ${fit.digest} alone is copied` });
   const { mediaType, digest, size } = fit;
   return { mediaType, digest, size };
 }

@@ -23,4 +23,22 @@ export const SERVE_COMMANDS: readonly Command[] = [
     completes: "folders",
     load: () => import("../commands/registry-serve.ts"),
   },
+  {
+    paths: ["image copy", "image cp", "copy"],
+    usage: "[OPTIONS] SRC DST",
+    description: "Copy an image from one place to another",
+    more: "A place is docker://NAME (a registry), oci:FOLDER[:REF], oci-archive:FILE[:REF], docker-archive:FILE[:NAME], or a name of the local store, store:NAME where that could be taken for another. Documents and blobs stay as they are, all platforms come along; from registry to registry nothing touches the disk. Only plain layers, of the store and of docker archives, are packed for a registry. A docker archive takes one platform. The digest of what was copied is printed.",
+    section: "Commands",
+    flags: [
+      { name: "platform", type: "string", description: 'Copy only this platform, as "os[/arch[/variant]]"' },
+      { name: "compression", type: "string", default: "gzip", description: 'How plain layers are packed: "gzip", "zstd"' },
+      { name: "compression-level", type: "int", description: "Level of that compression" },
+      { name: "force-compression", type: "bool", description: "Pack stored layers anew that are packed in another way" },
+      { name: "digestfile", type: "string", placeholder: "file", description: "Write the digest of what was copied to a file" },
+      { name: "quiet", short: "q", type: "bool", description: "Suppress progress output" },
+    ],
+    positional: { min: 2, max: 2 },
+    completes: "images",
+    load: () => import("../commands/copy.ts"),
+  },
 ];

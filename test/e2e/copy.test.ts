@@ -1,0 +1,170 @@
+/** `nought copy` between every two kinds of places, compared with skopeo where it is installed. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { assertWhole } from "../builds.ts";
+import { program } from "../program.ts";
+import { startOwnRegistry, type TestRegistry } from "../registries.ts";
+import { hasRegistry, startRegistry } from "../registry.ts";
+import { ask } from "../suites/distribution.ts";
+
+const nought = await program();
+// The program runs beside this process, which serves: it must not be waited for without giving way.
+const own = await startOwnRegistry();
+const other: TestRegistry = hasRegistry ? await startRegistry() : await startOwnRegistry();
+after(async () => {
+  await own.close();
+  await other.close();
+});
+const hasSkopeo = spawnSync("skopeo", ["--version"]).status === 0;
+
+/** Runs nought while this process goes on serving. */
+async function run(...args: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
+  return finished(nought.start(args));
+}
+
+async function finished(child: ReturnType<typeof nought.start>): Promise<{ status: number; stdout: string; stderr: string }> {
+  let [stdout, stderr] = ["", ""];
+  child.stdin?.end();
+  child.stdout?.on("data", (chunk) => (stdout += chunk));
+  child.stderr?.on("data", (chunk) => (stderr += chunk));
+  const timer = setTimeout(() => child.kill("SIGKILL"), 60_000);
+  const status = await new Promise<number>((resolve) => child.once("close", (code) => resolve(code ?? -1)));
+  clearTimeout(timer);
+  return { status, stdout, stderr };
+}
+
+async function copy(...args: string[]): Promise<string> {
+  const ran = await run("copy", "--quiet", ...args);
+  assert.equal(ran.status, 0, `copy ${args.join(" ")}: ${ran.stderr}`);
+  return ran.stdout.trim();
+}
+
+/** skopeo, of which nothing is asked but to copy. */
+async function skopeo(...args: string[]): Promise<void> {
+  const { spawn } = await import("node:child_process");
+  const all = ["--insecure-policy", "copy", "--quiet", "--all", "--src-tls-verify=false", "--dest-tls-verify=false", ...args];
+  const ran = await finished(spawn("skopeo", all, { cwd: nought.dir, env: nought.env, stdio: "pipe" }));
+  assert.equal(ran.status, 0, ran.stderr);
+}
+
+/** All blobs of a layout, by name, and what its index lists. */
+function layoutOf(path: string): { blobs: Map<string, string>; listed: unknown } {
+  const folder = join(nought.dir, path, "blobs", "sha256");
+  const blobs = new Map(
+    readdirSync(folder)
+      .sort()
+      .map((name) => [name, readFileSync(join(folder, name), "latin1")]),
+  );
+  const index = JSON.parse(readFileSync(join(nought.dir, path, "index.json"), "utf8")) as { manifests: unknown };
+  return { blobs, listed: index.manifests };
+}
+
+nought.write({
+  "ctx/Dockerfile": "FROM scratch\nARG TARGETARCH\nCOPY big /\nCOPY <<E /arch\n$TARGETARCH\nE\n",
+  "ctx/big": Buffer.alloc(3_000_000, "big"),
+});
+
+test("an image with several platforms goes the whole round and stays what it is", async () => {
+  assert.equal((await run("build", "-q", "--platform", "linux/amd64,linux/arm64", "-t", "multi:1", "ctx")).status, 0);
+  const digest = await copy("multi:1", `docker://${own.host}/a/multi:1`);
+  const steps: readonly (readonly [string, string])[] = [
+    [`docker://${own.host}/a/multi:1`, `docker://${other.host}/b/multi:2`],
+    [`docker://${other.host}/b/multi:2`, "oci:layout:tag"],
+    ["oci:layout:tag", "oci-archive:archive.tar:tag"],
+    ["oci-archive:archive.tar:tag", `docker://${other.host}/c/multi:3`],
+    [`docker://${other.host}/c/multi:3`, `docker://${other.host}/d/multi:4`],
+    [`docker://${other.host}/d/multi@${digest}`, "store:back:1"],
+    ["back:1", "oci:last"],
+  ];
+  for (const [from, to] of steps) assert.equal(await copy(from, to), digest, `${from} to ${to}`);
+  const [first, last] = [layoutOf("layout"), layoutOf("last")];
+  assert.deepEqual(last.blobs, first.blobs);
+  await assertWhole(nought.env["NOUGHT_STORE"] as string, "after the round");
+});
+
+test("the same bytes as skopeo copies, each reading what the other wrote", { skip: !hasSkopeo }, async () => {
+  await skopeo(`docker://${own.host}/a/multi:1`, "oci:by-skopeo:tag");
+  assert.deepEqual(layoutOf("by-skopeo"), layoutOf("layout"));
+  await skopeo("oci-archive:archive.tar:tag", `docker://${own.host}/s/multi:1`);
+  await copy(`docker://${own.host}/s/multi:1`, "oci:after-skopeo:tag");
+  assert.deepEqual(layoutOf("after-skopeo"), layoutOf("layout"));
+});
+
+test("a docker archive takes the platform asked for, and comes back as an image", async () => {
+  await copy("--platform", "linux/arm64", `docker://${own.host}/a/multi:1`, "docker-archive:one.tar:one:1");
+  const loaded = await run("load", "-i", "one.tar");
+  assert.match(loaded.stdout, /Loaded image: one:1/);
+  assert.equal((await run("image", "inspect", "--format", "{{.Architecture}}", "one:1")).stdout.trim(), "arm64");
+  const digest = await copy("docker-archive:one.tar:one:1", `docker://${other.host}/one:1`);
+  const got = await ask(other.host, "GET", "/v2/one/manifests/1", { accept: "application/vnd.oci.image.manifest.v1+json" });
+  assert.equal(got.headers.get("docker-content-digest"), digest);
+});
+
+test("blobs that the target has are neither sent nor fetched; those of a repository beside are mounted", async () => {
+  const { startFaultyProxy } = await import("../faulty-proxy.ts");
+  const proxy = await startFaultyProxy({ upstream: own.host, seed: 1, rate: 0 });
+  try {
+    await copy(`docker://${proxy.host}/a/multi:1`, `docker://${proxy.host}/beside/multi:1`);
+    const asked = proxy.seen.map((one) => one.url);
+    assert.ok(asked.some((url) => url.includes("mount=sha256")));
+    assert.equal(asked.filter((url) => url.includes("?digest=") || url.includes("&digest=")).length, 0, "nothing was uploaded");
+    const before = proxy.seen.length;
+    await copy(`docker://${proxy.host}/a/multi:1`, `docker://${proxy.host}/beside/multi:1`);
+    assert.ok(
+      proxy.seen.slice(before).every((one) => !one.url.includes("/blobs/")),
+      "no blob was touched",
+    );
+  } finally {
+    await proxy.stop();
+  }
+});
+
+test("`cp` copies images where a transport is named, and files of containers else", async () => {
+  const ran = await run("cp", "--quiet", `docker://${own.host}/a/multi:1`, "oci:by-cp:tag");
+  assert.equal(ran.status, 0, ran.stderr);
+  assert.deepEqual(layoutOf("by-cp"), layoutOf("layout"));
+  assert.equal((await run("cp", "store:multi:1", "oci:by-cp2:tag")).status, 0);
+  assert.match((await run("cp", "ctx/big", "oci:/x")).stderr, /oci/);
+});
+
+test("an image is looked at where it is: manifest and configuration come, no layer and no store", async () => {
+  const { startFaultyProxy } = await import("../faulty-proxy.ts");
+  const proxy = await startFaultyProxy({ upstream: own.host, seed: 1, rate: 0 });
+  const name = `docker://${proxy.host}/a/multi:1`;
+  try {
+    const arm = await run("image", "inspect", "--platform", "linux/arm64", "--format", "{{.Architecture}} {{len .RootFS.Layers}}", name);
+    assert.equal(arm.stdout, "arm64 2\n", arm.stderr);
+    const history = await run("history", "--no-trunc", "--format", "{{.CreatedBy}}", name);
+    assert.match(history.stdout, /^COPY <<E \/arch.*\nCOPY \/?big \//);
+    const raw = await run("manifest", "get", name);
+    assert.deepEqual(Buffer.from(raw.stdout), (await ask(own.host, "GET", "/v2/a/multi/manifests/1")).bytes);
+    const { layers } = JSON.parse(
+      (await ask(own.host, "GET", `/v2/a/multi/manifests/${JSON.parse(raw.stdout).manifests[0].digest}`)).bytes.toString(),
+    ) as {
+      layers: { digest: string }[];
+    };
+    for (const { digest } of layers) assert.ok(!proxy.seen.some((one) => one.url.includes(digest)), "a layer was asked for");
+    assert.equal((await run("image", "inspect", `docker://${own.host}/none:1`)).status, 1);
+  } finally {
+    await proxy.stop();
+  }
+});
+
+test("mistakes: what is not there, several to choose from, a transport that is not known", async () => {
+  for (const [args, status, text] of [
+    [["nowhere:1", "oci:x"], 1, /No such image: nowhere:1/],
+    [[`docker://${own.host}/none:1`, "oci:x"], 1, /manifest for .* not found/],
+    [["oci:layout:other", "store:x"], 1, /no image other/],
+    [["dir:x", "store:x"], 2, /the transport dir: is not supported/],
+    [["oci:layout:tag", `docker://${own.host}/x@sha256:${"0".repeat(64)}`], 2, /has the digest/],
+    [["docker-archive:one.tar:two", "store:x"], 1, /no image .*two/],
+  ] as const) {
+    const ran = await run("copy", ...args);
+    assert.equal(ran.status, status, ran.stderr);
+    assert.match(ran.stderr, text);
+  }
+  assert.equal((await run("image", "inspect", "x")).status, 1, "nothing was named");
+});
