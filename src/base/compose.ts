@@ -3,6 +3,7 @@ import { installAlternatives } from "../debian/data/alternatives.ts";
 import { baseFiles, nameServices, networkNames, shells, timeZone } from "../debian/data/base-system.ts";
 import { trustCertificates, trustForJava } from "../debian/data/certificates.ts";
 import { cacheLibraries } from "../debian/data/ld-cache.ts";
+import { authentication } from "../debian/data/pam.ts";
 import { dpkgDatabase, recordPackages } from "../debian/data/records.ts";
 import { uncovered } from "../debian/data/scripts.ts";
 import type { Site } from "../debian/data/site.ts";
@@ -44,6 +45,7 @@ export async function compose(site: Site, stage: Stage, debs: readonly Deb[], ar
   networkNames(site);
   await timeZone(site);
   await shells(site);
+  await authentication(site);
   await trustCertificates(site);
   await trustForJava(site);
   installAlternatives(site);
@@ -52,7 +54,7 @@ export async function compose(site: Site, stage: Stage, debs: readonly Deb[], ar
   addFiles(site, stage);
   if (stage.applets) await linkApplets(site, stage.applets.busybox, stage.applets.folder);
   if (!createMatcher(stage.exclude ?? []).matches("etc/ld.so.cache")) await cacheLibraries(site, architecture);
-  dpkgDatabase(site, architecture);
+  await dpkgDatabase(site, architecture);
   const kept = without(
     site.draft((placed) => placed.stage === site.stage),
     site,

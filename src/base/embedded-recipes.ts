@@ -224,8 +224,9 @@ export const EMBEDDED: Readonly<Record<string, Recipe>> = {
   java: image([STATIC, LIBC, SSL, CC, JAVA], { entrypoint: ["/usr/bin/java", "-jar"], env: { LANG: "C.UTF-8" } }),
   busybox: { stages: [BUSYBOX], config: { ...PLAIN, cmd: ["sh"] } },
   toolbox: { stages: [BUSYBOX, { ...STATIC, users: [], groups: [], files: [] }], config: { ...PLAIN, cmd: ["sh"] } },
-  debian: { stages: [DEBIAN], config: { ...PLAIN, cmd: ["bash"] } },
+  debian: { apt: true, stages: [DEBIAN], config: { ...PLAIN, cmd: ["bash"] } },
   golang: {
+    apt: true,
     stages: [DEBIAN, GO],
     config: { env: { PATH: `/go/bin:${PATH}`, GOPATH: "/go", GOTOOLCHAIN: "local" }, workdir: "/go", cmd: ["bash"] },
   },

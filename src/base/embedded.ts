@@ -73,8 +73,10 @@ async function makeNamed(
   try {
     const annotations = { ...recipe.annotations, [MADE_BY]: `${familiarName(reference)} ${suite} ${RECIPE_VERSION}` };
     const wanted = normalizePlatform(platform);
-    const pinned = await pin(recipe, wanted, archive, task);
-    const made = await makeImage({ ...recipe, annotations }, pinned, wanted, { store, shelf: openShelf(store, task), archive, task });
+    const last = recipe.apt ? (await import("./apt-sources.ts")).aptSources({ ...choice, suite, cacheDir: "" }, task) : undefined;
+    const whole = { ...recipe, annotations, stages: last ? [...recipe.stages, last] : recipe.stages };
+    const pinned = await pin(whole, wanted, archive, task);
+    const made = await makeImage(whole, pinned, wanted, { store, shelf: openShelf(store, task), archive, task });
     const root = made.image.descriptor;
     // One for another processor is used without a name, so that it does not stand where this machine's own should.
     if (formatPlatform(wanted) === formatPlatform(hostPlatform())) await nameImage(store, reference, root, task);

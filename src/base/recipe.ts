@@ -60,6 +60,8 @@ export interface Recipe {
   readonly annotations?: Readonly<Record<string, string>>;
   /** Links `/bin` → `usr/bin` and so on. Default true. */
   readonly mergedUsr?: boolean;
+  /** apt works in it: an image that is made under its embedded name gets this machine's mirror as a last layer. */
+  readonly apt?: boolean;
 }
 
 /** Changes whenever the same recipe and packages would come to other bytes than with an earlier nought. */

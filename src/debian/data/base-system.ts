@@ -22,6 +22,12 @@ export function baseFiles(site: Site): void {
     // The package ships empty directories there; nothing else may.
     if (site.names(path).length === 0 || site.get(path)?.kind === "symlink") site.link(path, target, BASE);
   }
+  const script =
+    site.debs
+      .find(({ name }) => name === BASE)
+      ?.files.get("postinst")
+      ?.toString("latin1") ?? "";
+  if (script.includes("/usr/local/libexec")) site.dir("/usr/local/libexec", BASE);
   for (const name of LOCAL) site.dir(`/usr/local${name}`, BASE);
   site.link("/usr/local/man", "share/man", BASE);
   for (const [name, mode] of LOGS) if (!site.get(`/var/log/${name}`)) site.file(`/var/log/${name}`, "", BASE, { mode, gid: 43 });
@@ -74,15 +80,19 @@ export async function shells(site: Site): Promise<void> {
   if (!site.has("debianutils")) return;
   const head = (await site.text("/usr/share/debianutils/shells")) ?? "# /etc/shells: valid login shells\n";
   const listed: string[] = [];
-  for (const entry of site.below("/usr/share/debianutils/shells.d")) {
-    if (entry.kind !== "file") continue;
-    for (const line of (await site.read(entry as FileEntry)).toString("utf8").split("\n")) {
-      if (!line.startsWith("/") || listed.includes(line)) continue;
-      listed.push(line);
-      // Under both names that the merged /usr gives it.
-      const other = line.startsWith("/usr/bin/") ? line.slice(4) : line.startsWith("/bin/") ? `/usr${line}` : undefined;
-      if (other !== undefined && !listed.includes(other)) listed.push(other);
+  const add = (text: string) => {
+    for (const line of text.split("\n")) {
+      if (!line.startsWith("/")) continue;
+      const name = line.slice(line.lastIndexOf("/"));
+      const real = `${site.resolve(line.slice(0, line.lastIndexOf("/")))}${name}`;
+      for (const one of [line, real]) if (!listed.includes(one)) listed.push(one);
     }
-  }
-  site.file("/etc/shells", `${head}${listed.map((line) => `${line}\n`).join("")}`, "debianutils");
+  };
+  add(head);
+  for (const entry of site.below("/usr/share/debianutils/shells.d"))
+    if (entry.kind === "file") add((await site.read(entry as FileEntry)).toString("utf8"));
+  const own = head.split("\n");
+  const more = listed.filter((line) => !own.includes(line));
+  site.file("/etc/shells", `${head}${more.map((line) => `${line}\n`).join("")}`, "debianutils");
+  site.file("/var/lib/shells.state", listed.map((line) => `${line}\n`).join(""), "debianutils");
 }

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { compareNames } from "../../kit/bytes.ts";
 import type { Deb } from "../deb.ts";
 import type { Site } from "./site.ts";
@@ -28,13 +29,13 @@ export function recordPackages(site: Site): void {
 const KEPT = ["conffiles", "config", "md5sums", "postinst", "postrm", "preinst", "prerm", "shlibs", "symbols", "templates", "triggers"];
 
 /** dpkg's own books, for an image in which dpkg and apt go on working: the status of every package and the files it has. */
-export function dpkgDatabase(site: Site, architecture: string): void {
+export async function dpkgDatabase(site: Site, architecture: string): Promise<void> {
   if (!site.has("dpkg")) return;
   const names = (deb: Deb) => (deb.fields.get("multi-arch") === "same" ? `${deb.name}:${deb.architecture}` : deb.name);
   const status: string[] = [];
   const dir = "/var/lib/dpkg/info";
   for (const deb of [...site.debs].sort((a, b) => compareNames(a.name, b.name))) {
-    status.push(withConffiles(deb));
+    status.push(await paragraphOf(site, deb));
     const paths = deb.draft.map(({ path }) => (path === "/" ? "/." : path));
     site.file(`${dir}/${names(deb)}.list`, `${paths.join("\n")}\n`, "dpkg");
     for (const [name, bytes] of deb.files) {
@@ -45,9 +46,7 @@ export function dpkgDatabase(site: Site, architecture: string): void {
   }
   site.file(`${dir}/format`, "1\n", "dpkg");
   site.file("/var/lib/dpkg/status", status.map((one) => `${one}\n`).join(""), "dpkg");
-  site.file("/var/lib/dpkg/available", "", "dpkg");
   site.file("/var/lib/dpkg/diversions", "", "dpkg");
-  site.file("/var/lib/dpkg/statoverride", "", "dpkg");
   site.file("/var/lib/dpkg/lock", "", "dpkg", { mode: 0o640 });
   site.file("/var/lib/dpkg/lock-frontend", "", "dpkg", { mode: 0o640 });
   site.file("/var/lib/dpkg/arch", `${architecture}\n`, "dpkg");
@@ -55,18 +54,54 @@ export function dpkgDatabase(site: Site, architecture: string): void {
   triggers(site, names);
 }
 
-/** The status file also lists configuration files with their sums. */
-function withConffiles(deb: Deb): string {
-  const files = (deb.files.get("conffiles")?.toString("utf8") ?? "").split("\n").filter((line) => line.startsWith("/"));
-  const sums = new Map<string, string>(
-    (deb.files.get("md5sums")?.toString("utf8") ?? "").split("\n").map((line) => [`/${line.slice(34)}`, line.slice(0, 32)]),
-  );
-  const text = statusOf(deb);
-  const listed = files.flatMap((path) => [` ${path} ${sums.get(path) ?? "newconffile"}`]);
-  if (listed.length === 0) return text;
-  const at = text.indexOf("\nDescription:");
-  const field = `\nConffiles:\n${listed.join("\n")}`;
-  return at < 0 ? `${text.trimEnd()}${field}\n` : `${text.slice(0, at)}${field}${text.slice(at)}`;
+/** The order in which dpkg writes fields; those that it does not know come last, in the order of the package. */
+const ORDER = [
+  "package",
+  "essential",
+  "protected",
+  "status",
+  "priority",
+  "section",
+  "installed-size",
+  "origin",
+  "maintainer",
+  "bugs",
+  "architecture",
+  "multi-arch",
+  "source",
+  "version",
+  "replaces",
+  "provides",
+  "depends",
+  "pre-depends",
+  "recommends",
+  "suggests",
+  "breaks",
+  "conflicts",
+  "enhances",
+  "conffiles",
+  "description",
+];
+
+/** A package's paragraph in the status file: with its configuration files and their sums, by which dpkg knows whether somebody changed them. */
+async function paragraphOf(site: Site, deb: Deb): Promise<string> {
+  const listed: string[] = [];
+  for (const path of (deb.files.get("conffiles")?.toString("utf8") ?? "").split("\n")) {
+    if (!path.startsWith("/")) continue;
+    const file = deb.draft.find((entry) => entry.path === path);
+    if (file?.kind === "file") listed.push(` ${path} ${hash("md5", await site.read(file))}`);
+  }
+  // The lines of each field as they are, so that folded ones stay so.
+  const fields = new Map<string, string>();
+  let key = "";
+  for (const line of statusOf(deb).trimEnd().split("\n")) {
+    if (!/^[ \t]/.test(line)) key = line.slice(0, line.indexOf(":")).toLowerCase();
+    fields.set(key, fields.has(key) ? `${fields.get(key)}\n${line}` : line);
+  }
+  if (listed.length > 0) fields.set("conffiles", `Conffiles:\n${listed.join("\n")}`);
+  const rank = (name: string) => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
+  const sorted = [...fields].sort(([a], [b]) => rank(a) - rank(b));
+  return `${sorted.map(([, lines]) => lines).join("\n")}\n`;
 }
 
 /** Which package is interested in which path or name (deb-triggers(5)), as dpkg keeps it. */
@@ -83,7 +118,7 @@ function triggers(site: Site, names: (deb: Deb) => string): void {
     }
   }
   site.file("/var/lib/dpkg/triggers/File", files.map((line) => `${line}\n`).join(""), "dpkg");
-  site.file("/var/lib/dpkg/triggers/Lock", "", "dpkg");
+  site.file("/var/lib/dpkg/triggers/Lock", "", "dpkg", { mode: 0o600 });
   site.file("/var/lib/dpkg/triggers/Unincorp", "", "dpkg");
   for (const [name, all] of explicit) site.file(`/var/lib/dpkg/triggers/${name}`, all.map((line) => `${line}\n`).join(""), "dpkg");
 }
