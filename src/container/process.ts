@@ -1,4 +1,5 @@
 import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { livenessOf, type ProcessIdentity } from "../kit/liveness.ts";
 import { readDetached, readExit } from "../sandbox/detached.ts";
 import type { PublishedPort } from "../sandbox/network-program.ts";
@@ -70,7 +71,7 @@ function readEnded(places: Places): Ended | undefined {
 
 /** Writes down that it is about to start: whatever is known of an earlier time is gone. */
 export function noteStarting(places: Places, started: Omit<Started, "process">): void {
-  for (const one of [places.exit, places.failure]) rmSync(one, { force: true });
+  for (const one of [places.exit, places.failure, join(places.dir, "monitor"), join(places.dir, "init")]) rmSync(one, { force: true });
   writeDocument(places.started, started);
 }
 

@@ -48,10 +48,33 @@ async function remove(call: Invocation, store: ContentStore, catalog: Catalog, f
       { hint: "Remove its names one by one, or give -f." },
     );
   }
+  if (!force) await checkUnused(call, found);
   for (const one of names) await unname(call, store, one.name);
   await drop(store, same);
   call.out(`Deleted: ${image.id}\n`);
   return true;
+}
+
+/** An image that a container was made from stays, unless it is forced: its layers are unpacked, so that no container needs it to go on. */
+async function checkUnused(call: Invocation, { image, name }: Found): Promise<void> {
+  const { containersInUse, hasContainers } = await import("../../container/face.ts");
+  if (!hasContainers(call.storeDir)) return;
+  const [user] = containersInUse(call.storeDir).images.get(image.id) ?? [];
+  if (!user) return;
+  const [short, id] = [hexOf(image.id).slice(0, 12), user.record.id.slice(0, 12)];
+  const state = user.state.status === "running" ? "running" : "stopped";
+  throw new Failure(
+    "CONFLICT",
+    name
+      ? `conflict: unable to remove repository reference "${call.args.find((one) => sameName(one, name.name)) ?? familiarName(name.name)}" (must force) - container ${id} is using its referenced image ${short}`
+      : `conflict: unable to delete ${short} (must be forced) - image is being used by ${state} container ${id}`,
+    { hint: `Remove the container first (nought rm ${user.record.name}), or give -f: it goes on without the image.` },
+  );
+}
+
+function sameName(text: string, name: Parameters<typeof familiarName>[0]): boolean {
+  const read = readName(text);
+  return read !== undefined && familiarName(read.tag === undefined ? { ...read, tag: "latest" } : read) === familiarName(name);
 }
 
 async function drop(store: ContentStore, images: readonly StoredImage[]): Promise<void> {
