@@ -69,7 +69,7 @@ function fitsArchitecture(record: PackageRecord, architecture: string, wanted: W
 
 const PRIORITIES = ["required", "important", "standard", "optional", "extra"];
 
-/** Among providers: essential ones, then by priority. apt takes the one its lists have last, which mostly is the last name. */
+/** Among providers: essential ones, then by priority. apt takes the one its lists have last. */
 function weight(record: PackageRecord): number {
   const priority = PRIORITIES.indexOf(record.priority);
   return (record.essential ? 0 : 10) + (priority < 0 ? PRIORITIES.length : priority);

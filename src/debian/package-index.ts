@@ -13,7 +13,7 @@ export interface PackageIndex {
   readonly size: number;
   /** All versions under a name, in the order of the original. */
   named(name: string): PackageRecord[];
-  /** Packages whose Provides name this. */
+  /** Packages whose Provides name this, in the order of the original. */
   providing(name: string): PackageRecord[];
   /** Essential packages and those of priority required, important or standard. */
   marked(): PackageRecord[];
@@ -110,7 +110,12 @@ export function openPackages(read: ReadAt, suite: string): PackageIndex | undefi
   return {
     size: count,
     named: (name) => names.search(name).map(record),
-    providing: (name) => virtualNames.search(name).map((number) => record(head.readUInt32LE(providers + 4 * number))),
+    providing: (name) =>
+      virtualNames
+        .search(name)
+        .map((number) => head.readUInt32LE(providers + 4 * number))
+        .sort((a, b) => head.readUInt32LE(recordAt + 8 * a) - head.readUInt32LE(recordAt + 8 * b))
+        .map(record),
     marked: () => Array.from({ length: marks }, (_, n) => record(head.readUInt32LE(markedAt + 4 * n))),
     *all() {
       for (let number = 0; number < count; number++) yield record(number);

@@ -13,7 +13,7 @@ export interface Provided {
 export interface Pool {
   /** All versions for a processor (packages for `all` too), the highest first; of equal ones the index that was given first. */
   versions(name: string, architecture: Architecture): readonly PackageRecord[];
-  /** Packages that provide a name and whose highest version it is, sorted by name. */
+  /** Packages that provide a name and whose highest version it is, in the order of the lists. */
   providers(name: string, architecture: Architecture): readonly PackageRecord[];
   /** Highest versions of the packages that are essential or of priority required, important or standard. */
   marked(architecture: Architecture): readonly PackageRecord[];
@@ -39,7 +39,6 @@ export function createPool(indexes: readonly { readonly architecture: Architectu
       remember(providers, `${name}:${architecture}`, () => {
         const names = new Set(of(architecture).flatMap((index) => index.providing(name).map((record) => record.name)));
         return [...names]
-          .sort()
           .map((one) => pool.versions(one, architecture)[0] as PackageRecord)
           .filter((record) => pool.provides(record).some((one) => one.name === name));
       }),
