@@ -32,8 +32,8 @@ export function createPatience(firstMs: number, task: Task, tell: (problem: unkn
     },
     async again(problem, retryAfter) {
       if (task.signal.aborted || !isPassing(problem) || attempts >= ATTEMPTS) return false;
-      // A server that says nothing for half a minute is given one more chance, not four.
-      if (codeOf(problem) === "STALLED" && ++silences > 1) return false;
+      // A server that says nothing for half a minute, and a name that nobody resolves, are given one more chance, not four.
+      if (/^(?:STALLED|ETIMEDOUT|EAI_AGAIN)$/.test(codeOf(problem) ?? "") && ++silences > 1) return false;
       const own = firstMs * 2 ** (attempts - 1) * (0.75 + Math.random() / 2);
       const ms = Math.max(own, askedFor(retryAfter));
       if (left <= 0) return false;

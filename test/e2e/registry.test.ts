@@ -144,3 +144,16 @@ test("tags are listed, manifests deleted; a registry that keeps tags says how el
   assert.equal(nought.run(["pull", name]).status, 1);
   assert.equal(nought.out("referrers", `${host}/top:1`), "");
 });
+
+test("create and run pull what the store does not have, unless told never", noRegistry, () => {
+  const name = `${host}/started:1`;
+  nought.out("build", "-q", "--push", "-t", name, "ctx");
+  nought.out("rmi", name);
+  const never = nought.run(["create", "--pull", "never", name]);
+  assert.equal(never.status, 125);
+  const made = nought.run(["create", name]);
+  assert.equal(made.status, 0, made.stderr);
+  assert.match(made.stderr, /^Unable to find image '.*' locally\n1: Pulling from started\nDigest: sha256:.*\nStatus: Downloaded newer image for /);
+  nought.out("rm", made.stdout.trim());
+  assert.equal(nought.run(["create", `${host}/nothing:1`]).status, 125);
+});

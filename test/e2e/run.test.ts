@@ -24,7 +24,7 @@ for (const { who, user, skip } of people()) {
       const plain = box.run(["run", "--rm", "--network", "none", "bb", "/etc/passwd"]);
       assert.equal(plain.status, 126);
       assert.match(plain.stderr, /exec: "\/etc\/passwd": permission denied/);
-      const none = box.run(["run", "--rm", "nosuch"]);
+      const none = box.run(["run", "--rm", "--pull", "never", "nosuch"]);
       assert.equal(none.status, 125);
       assert.match(none.stderr, /Unable to find image 'nosuch:latest' locally/);
       assert.equal(box.run(["run", "--nosuch", "bb"]).status, 125);

@@ -3,7 +3,8 @@ import { openImage } from "../../image/open.ts";
 import { Failure } from "../../kit/error.ts";
 import { printable } from "../../kit/printable.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
-import { formatPlatform, hostPlatform, matchesPlatform, parsePlatform } from "../../oci/platform.ts";
+import { isIndexType } from "../../oci/media-type.ts";
+import { formatPlatform, hostPlatform, matchesPlatform, type Platform, parsePlatform } from "../../oci/platform.ts";
 import { familiarName, SCRATCH_RESERVED, withDefaultTag } from "../../oci/reference.ts";
 import type { Task } from "../../task/task.ts";
 import { embeddedImage } from "../base/embedded.ts";
@@ -26,17 +27,25 @@ export async function findImage(call: Invocation, text: string, task: Task): Pro
     });
   const name = readName(text);
   const full = name && withDefaultTag(name);
-  const root =
-    (full && (await store.resolve(full, task))) ?? (await byId(call, text)) ?? (full && (await embeddedImage(call, full, wanted, task)));
+  const pull = call.flags.string("pull") ?? "missing";
+  const always = pull === "always" && full ? await pullToRun(call, text, asked) : undefined;
+  let root =
+    always ??
+    (full && (await store.resolve(full, task))) ??
+    (await byId(call, text)) ??
+    (full && (await embeddedImage(call, full, wanted, task)));
   if (root === undefined) {
     const shown = name ? familiarName(withDefaultTag(name)) : printable(text);
     call.err(`Unable to find image '${shown}' locally\n`);
-    throw new Failure("NOT_FOUND", `No such image: ${shown}`, {
-      exit: 125,
-      hint: "`nought images` shows what there is; bring an image with `nought load`, `nought import` or `nought build`.",
-    });
+    if (!full || pull === "never") {
+      throw new Failure("NOT_FOUND", `No such image: ${shown}`, {
+        exit: 125,
+        hint: "`nought images` shows what there is; bring an image with `nought pull`, `nought load`, `nought import` or `nought build`.",
+      });
+    }
+    root = await pullToRun(call, text, asked);
   }
-  const image = await openImage(store, root, wanted);
+  const image = await openOrPull(call, text, root, wanted, pull, asked);
   const { os, architecture, variant } = image.config;
   const has = { os, architecture, ...(variant === undefined ? {} : { variant }) };
   if (!matchesPlatform(wanted, has))
@@ -44,6 +53,31 @@ export async function findImage(call: Invocation, text: string, task: Task): Pro
       `WARNING: The requested image's platform (${formatPlatform(has)}) does not match the detected host platform (${formatPlatform(wanted)})\n`,
     );
   return image;
+}
+
+/** Pulls an image that is to be started, told on standard error as docker does. Failures have docker's exit code. */
+async function pullToRun(call: Invocation, text: string, asked: string | undefined): Promise<Descriptor> {
+  const { pullToStart } = await import("../registry/pull-to-start.ts");
+  return pullToStart(call, text, asked === undefined || asked === "" ? undefined : parsePlatform(asked));
+}
+
+/** An index that was pulled for another platform lists more than the store has: the rest is pulled. */
+async function openOrPull(
+  call: Invocation,
+  text: string,
+  root: Descriptor,
+  wanted: Platform,
+  pull: string,
+  asked: string | undefined,
+): Promise<Image> {
+  const store = await call.store();
+  try {
+    return await openImage(store, root, wanted);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code !== "NOT_FOUND" || !isIndexType(root.mediaType) || pull === "never" || !readName(text))
+      throw error;
+    return openImage(store, await pullToRun(call, text, asked), wanted);
+  }
 }
 
 async function byId(call: Invocation, text: string): Promise<Descriptor | undefined> {
