@@ -1,7 +1,10 @@
+import { type ListedMount, listCacheMounts } from "../../cache/list.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { hexOf } from "../../oci/digest.ts";
 import { familiarRepository } from "../../oci/reference.ts";
+import { type UnpackedLayer, unpackedLayers } from "../../rootfs/sweep.ts";
 import type { ContentStore } from "../../store/face.ts";
+import { enterForCache } from "../cache/enter.ts";
 import { type Catalog, readCatalog, type StoredImage } from "../catalog.ts";
 import type { Invocation } from "../command.ts";
 import { ago, humanSize, timeOf } from "../render/human.ts";
@@ -39,8 +42,13 @@ type Blobs = Map<Digest, number>;
 
 /** `nought system df`: how many bytes of this disk images and build cache take. */
 export async function run(call: Invocation): Promise<void> {
+  enterForCache(call.storeDir, "look");
   const store = await call.store();
   const catalog = await readCatalog(store);
+  const mounts = listCacheMounts(store.dir);
+  const mounted = mounts.reduce((total, { size }) => total + size, 0);
+  const unpacked = unpackedLayers(store.dir);
+  const unpackedBytes = (of: readonly UnpackedLayer[]) => of.reduce((total, { bytes }) => total + bytes, 0);
   const images: Blobs = new Map(catalog.images.flatMap((image) => [...blobsOf(store, image)]));
   const cache: Blobs = new Map();
   for (const { layer } of store.records()) {
@@ -48,18 +56,23 @@ export async function run(call: Invocation): Promise<void> {
   }
   if (call.flags.bool("verbose") && !call.flags.given("format")) {
     call.out(
-      `Images space usage:\n\n${imageTable(store, catalog)}\nBuild cache usage: ${humanSize(sum(cache), 4)}\n\n${cacheTable(store, images)}`,
+      `Images space usage:\n\n${imageTable(store, catalog)}\nBuild cache usage: ${humanSize(sum(cache) + mounted, 4)}\n\n${cacheTable(store, images, mounts)}`,
     );
     return;
   }
+  const free = mounts.reduce((total, { size, inUse }) => total + (inUse ? 0 : size), 0);
+  const unused = unpacked.filter(({ diffId }) => store.blobOf(diffId) === undefined);
   const count = new Set(catalog.images.map((one) => one.id)).size;
   const size = humanSize(sum(images), 4);
   const rows = [
     rowOf("Images", count, size, sum(images) > 0 ? `${size} (100%)` : "0B"),
     rowOf("Containers", 0, "0B", "0B"),
     rowOf("Local Volumes", 0, "0B", "0B"),
-    rowOf("Build Cache", store.records().length, humanSize(sum(cache), 4), humanSize(sum(cache), 4)),
+    rowOf("Build Cache", store.records().length + mounts.length, humanSize(sum(cache) + mounted, 4), humanSize(sum(cache) + free, 4)),
   ];
+  // Not docker's: what images need to run, made again where it is missing.
+  if (unpacked.length > 0)
+    rows.push(rowOf("Unpacked Layers", unpacked.length, humanSize(unpackedBytes(unpacked), 4), humanSize(unpackedBytes(unused), 4)));
   call.out(renderList(FORM, rows, { format: call.flags.string("format") }));
 }
 
@@ -90,7 +103,14 @@ function imageTable(store: ContentStore, catalog: Catalog): string {
   return renderList(IMAGE_FORM, rows, {});
 }
 
-function cacheTable(store: ContentStore, images: Blobs): string {
+function cacheTable(store: ContentStore, images: Blobs, mounts: readonly ListedMount[]): string {
+  const mounted = mounts.map(({ short, size, lastUsed }) => ({
+    ID: short,
+    CacheType: "exec.cachemount",
+    Size: humanSize(size, 4),
+    LastUsedSince: ago(lastUsed),
+    Shared: "false",
+  }));
   const rows = store.records().map(({ key, layer, at }) => ({
     ID: hexOf(key).slice(0, 12),
     CacheType: layer ? "regular" : "internal",
@@ -98,7 +118,7 @@ function cacheTable(store: ContentStore, images: Blobs): string {
     LastUsedSince: ago(at),
     Shared: String(layer !== undefined && images.has(layer.blob.digest)),
   }));
-  return renderList(CACHE_FORM, rows, {});
+  return renderList(CACHE_FORM, [...mounted, ...rows], {});
 }
 
 function blobsOf(store: ContentStore, image: StoredImage): Blobs {

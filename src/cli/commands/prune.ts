@@ -1,5 +1,9 @@
 import { familiarName } from "../../oci/reference.ts";
-import type { CacheRecord, ContentStore } from "../../store/face.ts";
+import type { ContentStore } from "../../store/face.ts";
+import { enterForCache } from "../cache/enter.ts";
+import { cacheFilter, cacheItems, wholeId } from "../cache/items.ts";
+import { type Pruned, removeItems } from "../cache/prune.ts";
+import { removeUnpacked } from "../cache/unpacked.ts";
 import { type Catalog, readCatalog } from "../catalog.ts";
 import type { Invocation } from "../command.ts";
 import { imageFilter, invalidFilter, readFilter, readUntil } from "../image-filter.ts";
@@ -7,6 +11,7 @@ import { confirm } from "../prompt.ts";
 import { ago, humanSize } from "../render/human.ts";
 import { alignColumns } from "../render/table.ts";
 
+const BUILDER_FILTERS = ["until", "label", "label!", "dangling", "id", "type", "inuse", "shared", "private"];
 const SURE = "Are you sure you want to continue?";
 
 /** `image prune`, `builder prune`, `system prune`: asks, removes, and says how much was won. */
@@ -16,13 +21,15 @@ export async function run(call: Invocation): Promise<void> {
   const all = call.flags.bool("all") || filters.some((one) => /^dangling=(?:false|0)$/i.test(one));
   for (const text of filters) {
     const { name, value } = readFilter(text);
-    if (!["until", "label", "label!", "dangling"].includes(name)) throw invalidFilter(name);
+    const known = group === "image" || group === "system" ? ["until", "label", "label!", "dangling"] : BUILDER_FILTERS;
+    if (!known.includes(name)) throw invalidFilter(name);
     if (name === "until") readUntil(value);
   }
+  const inReach = enterForCache(call.storeDir, "remove");
   if (!call.flags.bool("force") && !(await confirm(call, warning(group, all)))) return;
-  if (group === "image") await pruneImages(call, all, filters);
-  else if (group === "system") await pruneSystem(call, all, filters);
-  else await pruneCache(call, filters);
+  if (group === "image") await pruneImages(call, all, filters, inReach);
+  else if (group === "system") await pruneSystem(call, all, filters, inReach);
+  else await pruneCache(call, filters, inReach);
 }
 
 function warning(group: string, all: boolean): string {
@@ -32,33 +39,39 @@ function warning(group: string, all: boolean): string {
   return `This will remove all ${all ? "" : "dangling "}build cache. ${SURE}`;
 }
 
-async function pruneImages(call: Invocation, all: boolean, filters: readonly string[]): Promise<void> {
+async function pruneImages(call: Invocation, all: boolean, filters: readonly string[], inReach: boolean): Promise<void> {
   const store = await call.store();
   const lines = await removeImages(store, all, filters);
-  const { bytes } = await store.collect();
+  const bytes = await collect(store, inReach);
   if (lines.length > 0) call.out(`Deleted Images:\n${lines.join("\n")}\n\n`);
   call.out(`Total reclaimed space: ${humanSize(bytes, 4)}\n`);
 }
 
-async function pruneSystem(call: Invocation, all: boolean, filters: readonly string[]): Promise<void> {
+async function pruneSystem(call: Invocation, all: boolean, filters: readonly string[], inReach: boolean): Promise<void> {
   const store = await call.store();
   const lines = await removeImages(store, all, filters);
-  const keys = await removeRecords(store, filters);
-  const { bytes } = await store.collect();
+  const removed = await removeCache(store, filters, inReach);
+  const bytes = removed.bytes + (await collect(store, inReach));
   if (lines.length > 0) call.out(`Deleted Images:\n${lines.join("\n")}\n\n`);
-  if (keys.length > 0) call.out(`Deleted build cache objects:\n${keys.map((one) => one.key.slice(7, 19)).join("\n")}\n\n`);
+  if (removed.items.length > 0) call.out(`Deleted build cache objects:\n${removed.items.map((one) => one.id).join("\n")}\n\n`);
   call.out(`Total reclaimed space: ${humanSize(bytes, 4)}\n`);
 }
 
-async function pruneCache(call: Invocation, filters: readonly string[]): Promise<void> {
+async function pruneCache(call: Invocation, filters: readonly string[], inReach: boolean): Promise<void> {
   const store = await call.store();
-  const removed = await removeRecords(store, filters);
-  const { bytes } = await store.collect();
-  if (removed.length > 0) {
-    const rows = removed.map((one) => `${one.key.slice(7, 32)}\ttrue\t${humanSize(one.layer?.blob.size ?? 0, 4)}\t${ago(one.at)}`);
+  const removed = await removeCache(store, filters, inReach);
+  const bytes = removed.bytes + (await collect(store, inReach));
+  if (removed.items.length > 0) {
+    const rows = removed.items.map((one) => `${wholeId(one).slice(0, 25)}\ttrue\t${humanSize(one.bytes, 4)}\t${ago(one.lastUsed)}`);
     call.out(alignColumns(`ID\tRECLAIMABLE\tSIZE\tLAST ACCESSED\n${rows.join("\n")}\n`));
   }
   call.out(`Total:\t${humanSize(bytes, 4)}\n`);
+}
+
+/** Removes blobs that nothing refers to any more, then the unpacked form of layers that are gone. Gives the bytes. */
+async function collect(store: ContentStore, inReach: boolean): Promise<number> {
+  const { bytes } = await store.collect();
+  return bytes + (inReach ? await removeUnpacked(store) : 0);
 }
 
 /** Takes images out of the lists and says what docker would say of each. Damaged ones without a name go too. */
@@ -83,11 +96,12 @@ async function removeImages(store: ContentStore, all: boolean, filters: readonly
   return lines;
 }
 
-/** Forgets the results of build steps, those last used before `until` where it is given. Labels say nothing about them. */
-async function removeRecords(store: ContentStore, filters: readonly string[]): Promise<readonly CacheRecord[]> {
-  const until = filters.map(readFilter).filter((one) => one.name === "until");
-  const border = Math.min(...until.map((one) => readUntil(one.value)), Number.POSITIVE_INFINITY);
-  const removed = store.records().filter((record) => record.at < border);
-  if (removed.length > 0) await store.forgetRecords((record) => record.at >= border);
-  return removed;
+/** Removes cache mounts and results of build steps, those last used before `until` where it is given. Labels say nothing about them. */
+async function removeCache(store: ContentStore, filters: readonly string[], inReach: boolean): Promise<Pruned> {
+  const fits = cacheFilter(filters.filter((one) => !["label", "label!", "dangling"].includes(readFilter(one).name)));
+  const items = await cacheItems(store);
+  return removeItems(
+    store,
+    items.filter((item) => fits(item) && !item.inUse && (inReach || item.type === "regular")),
+  );
 }

@@ -1,6 +1,7 @@
 import type { Command } from "../command.ts";
 import { BASE_COMMANDS } from "./base.ts";
 import { BUILD_COMMANDS } from "./build.ts";
+import { CACHE_COMMANDS } from "./cache.ts";
 import { CONTAINER_COMMANDS } from "./container.ts";
 import { IMAGE_COMMANDS } from "./image.ts";
 import { INSIDE_COMMANDS } from "./inside.ts";
@@ -12,6 +13,7 @@ import { SERVE_COMMANDS } from "./serve.ts";
 export const COMMANDS: readonly Command[] = [
   ...BASE_COMMANDS,
   ...BUILD_COMMANDS,
+  ...CACHE_COMMANDS,
   ...CONTAINER_COMMANDS,
   ...IMAGE_COMMANDS,
   ...INSIDE_COMMANDS,
@@ -25,6 +27,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   base: "Make images from Debian packages",
   builder: "Manage builds",
   buildx: "Manage builds (docker's other name for builder)",
+  cache: "Manage the build cache",
   container: "Manage containers",
   dockerfile: "Look into Dockerfiles",
   image: "Manage images",
