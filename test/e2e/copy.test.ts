@@ -153,6 +153,56 @@ test("an image is looked at where it is: manifest and configuration come, no lay
   }
 });
 
+test("lists of manifests by hand: in the store and in a registry, where blobs are mounted", async () => {
+  const { startFaultyProxy } = await import("../faulty-proxy.ts");
+  for (const arch of ["amd64", "arm64"]) {
+    assert.equal((await run("build", "-q", "--platform", `linux/${arch}`, "-t", `one-${arch}:1`, "ctx")).status, 0);
+    await copy(`one-${arch}:1`, `docker://${own.host}/one:${arch}`);
+  }
+  type List = { manifests: { digest: string; platform: Record<string, string>; annotations?: Record<string, string> }[] };
+  const read = async (name: string) => JSON.parse((await run("manifest", "inspect", name)).stdout) as List;
+  const good = async (...args: string[]) => {
+    const ran = await run("manifest", ...args);
+    assert.equal(ran.status, 0, `${args.join(" ")}: ${ran.stderr}`);
+    return ran.stdout.trim();
+  };
+  await good("create", "list:1", "one-amd64:1");
+  assert.equal((await run("manifest", "create", "list:1", "one-amd64:1")).status, 1, "not without --amend");
+  await good("add", "list:1", "one-arm64:1", "one-amd64:1");
+  await good("annotate", "list:1", "linux/arm64", "--variant", "v8", "--os-features", "a,b", "--annotation", "x=y");
+  const list = (await read("list:1")).manifests;
+  assert.deepEqual(
+    list.map((one) => one.platform),
+    [
+      { architecture: "amd64", os: "linux" },
+      { architecture: "arm64", os: "linux", "os.features": ["a", "b"], variant: "v8" },
+    ],
+  );
+  assert.deepEqual(list[1]?.annotations, { x: "y" });
+  const digest = await good("push", "--purge", "list:1", `docker://${own.host}/by-hand:1`);
+  const pushed = await ask(own.host, "GET", "/v2/by-hand/manifests/1");
+  assert.equal(pushed.headers.get("docker-content-digest"), digest);
+  assert.deepEqual((JSON.parse(pushed.bytes.toString()) as List).manifests[1]?.annotations, { x: "y" });
+  assert.equal((await run("manifest", "inspect", "list:1")).status, 1, "--purge took the name away");
+
+  const proxy = await startFaultyProxy({ upstream: own.host, seed: 1, rate: 0 });
+  try {
+    const name = (rest: string) => `docker://${proxy.host}/${rest}`;
+    await good("create", name("there:1"), name("one:amd64"), name("one:arm64"));
+    assert.ok(proxy.seen.some((one) => one.url.includes("mount=sha256")));
+    assert.ok(!proxy.seen.some((one) => /uploads\/.*digest=/.test(one.url)), "nothing was uploaded");
+    assert.equal((await read(name("there:1"))).manifests.length, 2);
+    await good("remove", name("there:1"), "linux/amd64");
+    assert.deepEqual(
+      (await read(name("there:1"))).manifests.map((one) => one.platform["architecture"]),
+      ["arm64"],
+    );
+  } finally {
+    await proxy.stop();
+  }
+  assert.match((await run("manifest", "add", "one-amd64:1", "one-arm64:1")).stderr, /is an image, not a list/);
+});
+
 test("mistakes: what is not there, several to choose from, a transport that is not known", async () => {
   for (const [args, status, text] of [
     [["nowhere:1", "oci:x"], 1, /No such image: nowhere:1/],

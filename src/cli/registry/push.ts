@@ -39,7 +39,7 @@ export async function pushImage(
 ): Promise<Pushed> {
   const [{ openRepository }, { copyImage }] = await Promise.all([import("../../registry/repository.ts"), import("../../place/copy.ts")]);
   await store.hold(root);
-  const packed = await pack(store, await presentPart(store, root, task), packing, task);
+  const packed = await packForRegistry(store, await presentPart(store, root, task), packing, task);
   const origins = originsOf(store);
   const mountFrom = (blob: Digest) => origins.find(blob, name);
   await using to = await openRepository(name, { ...around, access: "push", mountFrom }, task);
@@ -65,11 +65,12 @@ export async function presentPart(store: ContentStore, root: Descriptor, task: T
   return { mediaType, digest, size };
 }
 
-async function pack(store: ContentStore, root: Descriptor, packing: Packing, task: Task): Promise<Descriptor> {
+/** The same image or index with its plain layers packed; what was packed before is found again. */
+export async function packForRegistry(store: ContentStore, root: Descriptor, packing: Packing, task: Task): Promise<Descriptor> {
   if (isIndexType(root.mediaType)) {
     const index = parseIndex(store.readDocument(root), root.digest, root.mediaType);
     const manifests: Descriptor[] = [];
-    for (const one of index.manifests) manifests.push({ ...one, ...(await pack(store, one, packing, task)) });
+    for (const one of index.manifests) manifests.push({ ...one, ...(await packForRegistry(store, one, packing, task)) });
     if (manifests.every((one, at) => one.digest === index.manifests[at]?.digest)) return root;
     const bytes = encodeIndex({ ...index, manifests });
     return { mediaType: index.mediaType, digest: digestOf(bytes), size: (await store.put(bytes)).size };
