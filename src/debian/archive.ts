@@ -7,7 +7,7 @@ import { openCache } from "./cache.ts";
 import type { Architecture, Archive, ArchiveOptions, DebFile, LockEntry, PackageRecord, Resolution } from "./face.ts";
 import { fetchDeb } from "./fetch-deb.ts";
 import { type OpenIndex, openIndex } from "./fetch-index.ts";
-import { createPool, type Pool } from "./pool.ts";
+import { createPool, type Pool, type PoolPart } from "./pool.ts";
 import { solve } from "./resolve.ts";
 import { chooseSites, type Site } from "./site.ts";
 import { type OpenSuite, openSuite, type SuiteAccess } from "./suite.ts";
@@ -75,11 +75,11 @@ export function openArchive(options: ArchiveOptions, task: Task): Archive {
     }
   };
   const poolFor = async (architectures: readonly Architecture[], task: Task): Promise<Pool> => {
-    const parts: { architecture: Architecture; index: OpenIndex["index"] }[] = [];
+    const parts: PoolPart[] = [];
     for (const architecture of architectures) {
       let found = indexes.get(architecture);
       if (found === undefined) indexes.set(architecture, (found = openIndexes(architecture, task)));
-      parts.push(...(await found).map(({ index }) => ({ architecture, index })));
+      parts.push(...(await found).map(({ index, notAutomatic }) => ({ architecture, index, notAutomatic })));
     }
     return createPool(parts);
   };
@@ -94,7 +94,7 @@ export function openArchive(options: ArchiveOptions, task: Task): Archive {
       return names.flatMap((name) => pool.versions(name, architecture));
     },
     async resolve(request, task): Promise<Resolution> {
-      const others = request.packages.flatMap((text) => /^[^=]*:([a-z0-9-]+)(?:=|$)/.exec(text)?.[1] ?? []);
+      const others = request.packages.flatMap((text) => /^[^=/]*:([a-z0-9-]+)(?:[=/]|$)/.exec(text)?.[1] ?? []);
       const foreign = others.filter((one) => one !== "native" && one !== "any" && one !== request.architecture);
       const architectures = [...new Set([request.architecture, ...foreign])];
       const pool = await poolFor(architectures, task);

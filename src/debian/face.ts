@@ -63,7 +63,7 @@ export interface Suite {
 
 /** What is wanted of a resolution. */
 export interface ResolveRequest {
-  /** `name`, `name=version`, `name:arch`. */
+  /** `name`, `name=version`, `name/suite`, each also with `:arch` after the name. */
   readonly packages: readonly string[];
   readonly architecture: Architecture;
   /** Also what the packages recommend. Default false. */
@@ -101,7 +101,8 @@ export interface DebFile {
  */
 export interface Archive extends Disposable {
   /**
-   * Names, versions and relations of the suites' packages; fetched, verified and parsed at first use for an architecture. Sorted by name.
+   * Names, versions and relations of the suites' packages; fetched, verified and parsed at first use for an architecture. In the
+   * order of `names`, of each the version that counts first.
    */
   packages(architecture: Architecture, names: readonly string[], task: Task): Promise<readonly PackageRecord[]>;
   /**

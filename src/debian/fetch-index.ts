@@ -19,6 +19,8 @@ const FORMS = [".gz", ".xz", ".zst", ".bz2", ""] as const;
 /** An index and the file it is read from. */
 export interface OpenIndex extends Disposable {
   readonly index: PackageIndex;
+  /** Of its suite (release.ts). */
+  readonly notAutomatic: boolean;
 }
 
 /**
@@ -40,7 +42,7 @@ export async function openIndex(
   const path = base + form;
   const pin = release.files.get(path) as Pin;
   const file = access.cache.path("index", pin.sum);
-  const cached = openFile(file, site.suite);
+  const cached = openFile(file, site.suite, release.notAutomatic);
   if (cached !== undefined) return cached;
   if (access.offline) {
     throw new Failure(
@@ -62,7 +64,7 @@ export async function openIndex(
     if (record.architecture === architecture || record.architecture === "all") writer.add(record);
   });
   access.cache.write(file, writer.finish());
-  const fresh = openFile(file, site.suite);
+  const fresh = openFile(file, site.suite, release.notAutomatic);
   if (fresh === undefined) throw new Failure("STORAGE", `${printable(file)} cannot be read back`);
   return fresh;
 }
@@ -124,7 +126,7 @@ async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
   yield bytes;
 }
 
-function openFile(path: string, suite: string): OpenIndex | undefined {
+function openFile(path: string, suite: string, notAutomatic: boolean): OpenIndex | undefined {
   let fd: number;
   try {
     fd = openToRead(path);
@@ -143,6 +145,7 @@ function openFile(path: string, suite: string): OpenIndex | undefined {
   let open = true;
   return {
     index,
+    notAutomatic,
     [Symbol.dispose]() {
       if (open) closeSync(fd);
       open = false;

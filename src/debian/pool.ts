@@ -11,18 +11,29 @@ export interface Provided {
 
 /** The packages of several indexes seen as one, as apt sees them with equal pins: the highest version of a name is the one that counts. */
 export interface Pool {
-  /** All versions for a processor (packages for `all` too), the highest first; of equal ones the index that was given first. */
+  /**
+   * All versions for a processor (packages for `all` too), the one that counts first: the highest of the automatic suites, of equal ones
+   * that of the index given first; those of other suites come after them.
+   */
   versions(name: string, architecture: Architecture): readonly PackageRecord[];
-  /** Packages that provide a name and whose highest version it is, in the order of the lists. */
+  /** Packages that provide a name in the version that counts, in the order of the lists. */
   providers(name: string, architecture: Architecture): readonly PackageRecord[];
-  /** Highest versions of the packages that are essential or of priority required, important or standard. */
+  /** Versions that count of the packages that are essential or of priority required, important or standard. */
   marked(architecture: Architecture): readonly PackageRecord[];
   /** The names a package provides besides its own. */
   provides(record: PackageRecord): readonly Provided[];
 }
 
+/** An index of a pool. */
+export interface PoolPart {
+  readonly architecture: Architecture;
+  readonly index: PackageIndex;
+  /** Its packages count only where no other index has the name, or where they are asked for by version or suite. */
+  readonly notAutomatic?: boolean;
+}
+
 /** A pool over indexes, in the order of preference. */
-export function createPool(indexes: readonly { readonly architecture: Architecture; readonly index: PackageIndex }[]): Pool {
+export function createPool(indexes: readonly PoolPart[]): Pool {
   const versions = new Map<string, readonly PackageRecord[]>();
   const providers = new Map<string, readonly PackageRecord[]>();
   const provided = new WeakMap<PackageRecord, readonly Provided[]>();
@@ -30,10 +41,13 @@ export function createPool(indexes: readonly { readonly architecture: Architectu
   const pool: Pool = {
     versions: (name, architecture) =>
       remember(versions, `${name}:${architecture}`, () =>
-        of(architecture)
-          .flatMap((index) => index.named(name))
-          // The sort is stable: equal versions stay in the order of the indexes.
-          .sort((a, b) => compareVersions(b.version, a.version)),
+        // The sort is stable: equal versions stay in the order of the indexes.
+        [false, true].flatMap((late) =>
+          indexes
+            .filter((one) => one.architecture === architecture && (one.notAutomatic ?? false) === late)
+            .flatMap(({ index }) => index.named(name))
+            .sort((a, b) => compareVersions(b.version, a.version)),
+        ),
       ),
     providers: (name, architecture) =>
       remember(providers, `${name}:${architecture}`, () => {

@@ -19,6 +19,8 @@ export interface Release {
   readonly date: number | undefined;
   readonly validUntil: number | undefined;
   readonly byHash: boolean;
+  /** Whether its packages count only where they are asked for (backports, experimental). */
+  readonly notAutomatic: boolean;
   readonly components: readonly string[];
   readonly architectures: readonly string[];
   /** Whether packages for `all` have an index of their own beside those of the processors. */
@@ -60,6 +62,7 @@ export function parseRelease(text: string, where: string): Release {
     date: instant(fields.get("date"), `${where}: Date`),
     validUntil: instant(fields.get("valid-until"), `${where}: Valid-Until`),
     byHash: get("acquire-by-hash").toLowerCase() === "yes",
+    notAutomatic: get("notautomatic").toLowerCase() === "yes",
     components: words(get("components")),
     architectures,
     separateAll: architectures.includes("all") && !words(get("no-support-for-architecture-all")).includes("Packages"),

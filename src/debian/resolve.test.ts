@@ -171,6 +171,30 @@ test("several suites: the highest version wins, and an asked-for version is take
   assert.deepEqual(version("ssl=3.0.1"), ["ssl=3.0.1"]);
 });
 
+test("suites that are not automatic (backports): only what is asked for by version or suite comes from them", () => {
+  const [stable, backports] = [
+    [record("tool=1"), record("lib=1", { suite: "bookworm" })],
+    [record("tool=2~bpo12+1", { depends: "lib" }), record("lib=2~bpo12+1"), record("new=1", { depends: "lib" })],
+  ].map((records) => {
+    const writer = new PackageWriter();
+    for (const one of records) writer.add(one);
+    return writer.finish();
+  }) as [Buffer, Buffer];
+  const part = (bytes: Buffer, suite: string, notAutomatic: boolean) => {
+    const index = openPackages((position, length) => bytes.subarray(position, position + length), suite);
+    assert.ok(index);
+    return { architecture: "amd64", index, notAutomatic };
+  };
+  const pool = createPool([part(stable, "bookworm", false), part(backports, "bookworm-backports", true)]);
+  const of = (text: string) =>
+    solve({ packages: [text], architecture: "amd64" }, pool, ["amd64"]).packages.map((one) => `${one.name}=${one.version}`);
+  assert.deepEqual(of("tool"), ["tool=1"]);
+  assert.deepEqual(of("tool/bookworm-backports"), ["lib=1", "tool=2~bpo12+1"]);
+  assert.deepEqual(of("tool=2~bpo12+1"), ["lib=1", "tool=2~bpo12+1"]);
+  assert.deepEqual(of("new"), ["lib=1", "new=1"]);
+  assert.throws(() => of("tool/sid"), failing(/^tool has no version in sid$/));
+});
+
 test("essential packages, priorities, recommends, what is given and what is left out", () => {
   const pool = poolOf([
     record("base-files", { essential: true, priority: "required" }),

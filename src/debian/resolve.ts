@@ -97,16 +97,17 @@ function addOption(selection: Selection, need: Need, record: PackageRecord, nati
 }
 
 function askedFor(text: string, native: string, pool: Pool): PackageRecord {
-  const [, named = text, version] = /^([^=]*)=(.*)$/s.exec(text) ?? [];
+  const [, named = text, sign, choice] = /^([^=/]*)([=/])(.*)$/s.exec(text) ?? [];
+  const version = sign === "=" ? choice : undefined;
   const wanted = parseWanted(named, "package asked for");
   const architecture = wanted.qualifier === undefined || wanted.qualifier === "native" ? native : wanted.qualifier;
   const all = pool.versions(wanted.name, architecture);
-  const found = version === undefined ? all[0] : all.find((record) => record.version === version);
+  const found = sign === undefined ? all[0] : all.find((record) => (sign === "=" ? record.version : record.suite) === choice);
   if (found !== undefined) return found;
   const shown = printable(text);
   if (all.length > 0) {
-    const have = all.slice(0, 5).map((record) => record.version);
-    throw new Failure("PACKAGE", `${printable(wanted.name)} has no version ${printable(version ?? "")}`, {
+    const have = all.slice(0, 5).map((record) => `${record.version} in ${record.suite}`);
+    throw new Failure("PACKAGE", `${printable(wanted.name)} has no version ${sign === "/" ? "in " : ""}${printable(choice ?? "")}`, {
       hint: `There is ${have.join(", ")}.`,
     });
   }
