@@ -13,6 +13,7 @@ import { EMBEDDED, embeddedRecipe, readTag } from "./embedded-recipes.ts";
 import { makeImage } from "./make.ts";
 import { pin } from "./pinned.ts";
 import { RECIPE_VERSION, type Recipe } from "./recipe.ts";
+import { recipeWithPackages } from "./with-packages.ts";
 
 /** Where packages come from when nothing else says it: the stable Debian of the time at which this nought was made. */
 export const DEFAULT_SUITE = "trixie";
@@ -45,10 +46,11 @@ export function embeddedImages(store: ContentStore, choice: ArchiveChoice = {}):
   return {
     async find(reference, platform, task) {
       const name = embeddedName(reference);
-      if (name === undefined) return undefined;
+      const combined = recipeWithPackages(reference);
+      if (name === undefined && combined === undefined) return undefined;
       const shown = familiarName(reference);
       const tag = readTag(reference.tag ?? "latest");
-      const recipe = tag && embeddedRecipe(name, tag);
+      const recipe = tag && (combined ?? embeddedRecipe(name as string, tag));
       if (tag === undefined || recipe === undefined)
         throw new Failure("NOT_FOUND", `${shown}: there is no such embedded image`, {
           hint: "Tags are latest or a suite, alone or followed by -debug and -nonroot.",

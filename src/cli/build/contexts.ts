@@ -67,6 +67,11 @@ export async function readNamedContext(text: string): Promise<readonly [string, 
   if (name === "" || value === "")
     throw new Failure("USAGE", `invalid context value: ${printable(text)}: the ${name === "" ? "name" : "value"} is empty`);
   if (value.startsWith("docker-image://")) return [name, { kind: "image", name: withDefaultTag(parseReference(value.slice(15))) }];
+  if (value.startsWith("debian:")) {
+    const { debianContext } = await import("../../base/with-packages.ts");
+    const image = debianContext(value);
+    if (image) return [name, { kind: "image", name: image }];
+  }
   if (value.startsWith("oci-layout://")) return [name, layoutOf(value.slice(13))];
   if (value.startsWith("target:"))
     throw new Failure("UNSUPPORTED", `build context ${printable(name)}: target: is for bake files, which nought does not read`);

@@ -47,6 +47,7 @@ const KNOWN: Readonly<Record<string, readonly ["done" | "nothing", string]>> = {
   libgcrypt20: ["nothing", "removes links of older versions"],
   perl: ["nothing", "a trigger on upgrades"],
   usrmerge: ["done", "usr-merge.ts"],
+  git: ["nothing", "removes a directory of older versions"],
   tar: ["nothing", "an alternative of old systems"],
   tzdata: ["done", "base-system.ts"],
   "util-linux": ["nothing", "a timer, and settings of old systems"],
