@@ -105,7 +105,9 @@ test("D21: alternatives: the first that is possible, unless another is there any
   ]);
   assert.deepEqual(names(pool, ["app"]), ["second", "app"]);
   assert.deepEqual(names(pool, ["other"]), ["good", "other"]);
-  assert.deepEqual(names(pool, ["other", "takes-second"]), ["second", "other", "takes-second"]);
+  assert.deepEqual(names(pool, ["takes-second", "other"]), ["second", "other", "takes-second"]);
+  // The order in which packages are asked for matters, as it does for apt.
+  assert.deepEqual(names(pool, ["other", "takes-second"]), ["good", "other", "second", "takes-second"]);
 });
 
 test("D21: conflicts and breaks lead to other alternatives, or to words", () => {

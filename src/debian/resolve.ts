@@ -32,12 +32,16 @@ export function solve(request: ResolveRequest, pool: Pool, architectures: readon
   const start = new Selection(pool, native, request.recommends ?? false);
   for (const text of request.provided ?? []) addProvided(start, text, native, pool);
   const wantedHere = request.packages.map((text) => askedFor(text, native, pool));
+  // What is asked for first has its needs looked at first.
+  const needs: Need[] = [];
   for (const record of [...standing(request, pool), ...wantedHere]) {
     if (without.has(record.name)) throw new Failure("PACKAGE", `${label(record)} is asked for and left out at the same time`);
     const obstacle = start.obstacle(record);
     if (obstacle !== undefined) throw new Failure("PACKAGE", `${label(record)} ${obstacle}`);
     start.add(record, record.architecture === "all" ? native : record.architecture, undefined);
+    needs.push(...start.needs.splice(0));
   }
+  start.needs = needs;
   const open: { readonly selection: Selection; readonly need: Need; readonly options: PackageRecord[] }[] = [];
   let selection = start;
   let first: Failure | undefined;
