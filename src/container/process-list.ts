@@ -24,12 +24,12 @@ export interface ProcessFacts {
 }
 
 /**
- * The processes of a running container, `exec`'s included: those that share its mount namespace (the namespace of processes may be
+ * The processes of a running container, `exec`'s included: those that share its mounts and its namespace of processes (which may be
  * another container's or the machine's); where we may not see that, its process 1 and what that started. Throws CONFLICT where it does not run.
  */
 export function processesOf(container: Container): readonly ProcessFacts[] {
   const init = requireRunning(container);
-  const namespace = mountNamespace(init);
+  const namespace = namespacesOf(init);
   const boot = bootTime();
   const found: ProcessFacts[] = [];
   const mine = new Set([init]);
@@ -39,7 +39,7 @@ export function processesOf(container: Container): readonly ProcessFacts[] {
     .map(Number)
     .sort((a, b) => a - b)) {
     if (pid < init && namespace === undefined) continue;
-    const inside = pid === init || (namespace !== undefined && mountNamespace(pid) === namespace);
+    const inside = pid === init || (namespace !== undefined && namespacesOf(pid) === namespace);
     const facts = inside || namespace === undefined ? readProcess(pid, boot) : undefined;
     if (!facts || !(inside || mine.has(facts.ppid))) continue;
     mine.add(pid);
@@ -48,9 +48,10 @@ export function processesOf(container: Container): readonly ProcessFacts[] {
   return found;
 }
 
-function mountNamespace(pid: number): string | undefined {
+/** Both: processes that serve the container from outside share its mounts, processes of other containers perhaps its numbers. */
+function namespacesOf(pid: number): string | undefined {
   try {
-    return readlinkSync(`/proc/${pid}/ns/mnt`);
+    return readlinkSync(`/proc/${pid}/ns/mnt`) + readlinkSync(`/proc/${pid}/ns/pid`);
   } catch {
     return undefined;
   }

@@ -2,10 +2,10 @@ import { startContainer } from "../../container/detached.ts";
 import { findContainer, readContainer } from "../../container/face.ts";
 import { findMachine } from "../../container/machine.ts";
 import { stopContainer } from "../../container/stop.ts";
-import { enterUserNamespace } from "../../sandbox/userns.ts";
 import { createTask } from "../../task/task.ts";
 import type { Invocation } from "../command.ts";
 import { forEachWord } from "../container/each.ts";
+import { enterForContainer } from "../container/enter.ts";
 import { tellNotes } from "../container/notes.ts";
 import { stopOptions } from "../container/stopping.ts";
 
@@ -20,7 +20,7 @@ export async function run(call: Invocation): Promise<number> {
     }
   });
   for (const one of running) await stopContainer(one, stopOptions(call), call.signal);
-  enterUserNamespace();
+  enterForContainer(call.storeDir, call.args[0] as string);
   return forEachWord(call, async (word) => {
     const { record } = findContainer(call.storeDir, word);
     const container = readContainer(call.storeDir, record.id) ?? findContainer(call.storeDir, word);

@@ -4,11 +4,11 @@ import { findMachine } from "../../container/machine.ts";
 import { makeContainer } from "../../container/make.ts";
 import { removeContainer, sweepContainers } from "../../container/remove.ts";
 import { Failure } from "../../kit/error.ts";
-import { enterUserNamespace } from "../../sandbox/userns.ts";
 import { createTask } from "../../task/task.ts";
 import type { Invocation } from "../command.ts";
 import { checkTerminal } from "../container/check-terminal.ts";
 import { writeIdFile } from "../container/cidfile.ts";
+import { enterBeside } from "../container/enter.ts";
 import { runAttached } from "../container/foreground.ts";
 import { findImage } from "../container/image.ts";
 import { tellNotes } from "../container/notes.ts";
@@ -17,14 +17,15 @@ import { checkCreateFlags, readCreateRequest } from "../container/request.ts";
 /** `nought run`: makes a container and starts it, here or in the background. The exit code is the program's. */
 export async function run(call: Invocation): Promise<number> {
   const { flags, storeDir } = call;
-  enterUserNamespace();
+  const mode = (name: string) => flags.string(name) ?? "";
   try {
+    enterBeside(storeDir, { pid: mode("pid"), ipc: mode("ipc"), uts: mode("uts"), network: mode("network") });
     checkCreateFlags(flags);
     const detached = flags.bool("detach");
-    if (!detached) checkTerminal(flags.bool("tty"), flags.bool("interactive"));
     const task = createTask(tellNotes(call), call.signal);
     await sweepContainers(storeDir);
     const image = await findImage(call, call.args[0] as string, task);
+    if (!detached) checkTerminal(flags.bool("tty"), flags.bool("interactive"));
     using idFile = writeIdFile(flags.string("cidfile"));
     const container = await makeContainer(await call.store(), readCreateRequest(call, image, detached), task);
     idFile.write(container.record.id);

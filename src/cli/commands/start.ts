@@ -3,17 +3,17 @@ import { findContainer } from "../../container/face.ts";
 import { findMachine } from "../../container/machine.ts";
 import { removeContainer, sweepContainers } from "../../container/remove.ts";
 import { Failure } from "../../kit/error.ts";
-import { enterUserNamespace } from "../../sandbox/userns.ts";
 import { createTask } from "../../task/task.ts";
 import type { Invocation } from "../command.ts";
 import { forEachWord } from "../container/each.ts";
+import { enterForContainer } from "../container/enter.ts";
 import { runAttached } from "../container/foreground.ts";
 import { tellNotes } from "../container/notes.ts";
 
 /** `nought start`: starts what was made or has ended; in the background, or with `-a` here. */
 export async function run(call: Invocation): Promise<number> {
-  enterUserNamespace();
   const { flags, storeDir } = call;
+  enterForContainer(storeDir, call.args[0] as string);
   const task = createTask(tellNotes(call), call.signal);
   await sweepContainers(storeDir);
   if (flags.bool("attach") || flags.bool("interactive")) {
