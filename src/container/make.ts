@@ -51,6 +51,8 @@ export async function makeContainer(store: ContentStore, request: MakeRequest, t
   const half = placesIn(join(containersFolder(store.dir), `half-${uniqueToken()}`));
   let name: string | undefined;
   try {
+    // A prune beside leaves it alone until its layers are unpacked.
+    await store.hold(image.descriptor);
     mkdirSync(half.dir, { recursive: true, mode: 0o700 });
     name = request.name ?? (await claimAnyName(store.dir, id));
     if (request.name !== undefined) await claimName(store.dir, request.name, id);

@@ -177,11 +177,11 @@ test("the reserved name is answered in docker's words, and run's exit code is do
   }
 });
 
-test("other names of run come later and say so", () => {
-  const run = nought.run(["run", "alpine", "--unknown-flag-of-the-command"]);
-  assert.equal(run.status, 125);
-  assert.match(run.stderr, /ERROR: nought run alpine:latest: run comes with a later version of nought\nUNSUPPORTED: /);
+test("wrong usage of run has docker's exit code, and flags after the image are the program's", () => {
   assert.equal(nought.run(["run", "--nope", "alpine"]).status, 125);
+  const run = nought.run(["run", "--pull", "never", "alpine", "--unknown-flag-of-the-command"]);
+  assert.equal(run.status, 125);
+  assert.match(run.stderr, /^Unable to find image 'alpine:latest' locally\nERROR: No such image: alpine:latest\nNOT_FOUND: /);
 });
 
 test("--store and NOUGHT_STORE say where things are", () => {

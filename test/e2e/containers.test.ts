@@ -259,11 +259,11 @@ for (const { who, user, skip } of people()) {
       assert.deepEqual(names("-a", "--filter", "since=first"), ["second"]);
       assert.deepEqual(names("-a", "--filter", "ancestor=bb:latest"), ["second", "first"]);
       assert.equal(box.run(["ps", "--filter", "nosuch=1"]).status, 1);
-      assert.match(box.out("ps", "-a"), /"echo a rather long…"/);
+      assert.match(box.out("ps", "-a"), /"echo a rather long …"/);
       const json = JSON.parse(box.out("ps", "-a", "--format", "json").split("\n")[1] as string) as Record<string, string>;
       assert.deepEqual(
         [json["State"], json["Labels"], json["Names"], json["Command"]],
-        ["created", "a=1", "first", '"echo a rather long…"'],
+        ["created", "a=1", "first", '"echo a rather long …"'],
       );
       const [shown] = JSON.parse(box.out("inspect", "second")) as Record<string, never>[];
       assert.equal(shown?.["Name"], "/second");

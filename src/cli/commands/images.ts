@@ -38,12 +38,14 @@ export async function run(call: Invocation): Promise<void> {
   const keep = imageFilter(filters, catalog);
   const keepName = nameFilter([...filters, ...(call.args[0] === undefined ? [] : [`reference=${call.args[0]}`])]);
   const sizes = new LayerSizes(store);
+  // Only a format shows them.
+  const used = flags.string("format") ? (await import("../../container/face.ts")).containersInUse(call.storeDir).images : undefined;
   const rows: Record<string, unknown>[] = [];
   for (const image of catalog.images) {
     if (!keep(image)) continue;
     const found = namesOf(image, keepName);
     if (found.length === 0) continue;
-    const facts = factsOf(image, await sizes.imageSize(image), flags.bool("no-trunc"));
+    const facts = factsOf(image, await sizes.imageSize(image), used?.get(image.id)?.length ?? 0, flags.bool("no-trunc"));
     for (const names of found) rows.push({ ...facts, ...names });
   }
   sizes.save();
@@ -56,10 +58,10 @@ export async function run(call: Invocation): Promise<void> {
 }
 
 /** Columns that all lines of an image share. */
-function factsOf(image: StoredImage, size: number, whole: boolean): Record<string, unknown> {
+function factsOf(image: StoredImage, size: number, containers: number, whole: boolean): Record<string, unknown> {
   const created = timeOf(image.config.created);
   return {
-    Containers: "0",
+    Containers: `${containers}`,
     CreatedAt: created === undefined ? "N/A" : goTime(created),
     CreatedSince: ago(created),
     ID: whole ? image.id : hexOf(image.id).slice(0, 12),

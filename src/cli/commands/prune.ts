@@ -33,15 +33,16 @@ export async function run(call: Invocation): Promise<void> {
 }
 
 function warning(group: string, all: boolean): string {
-  const images = all ? "all images (nought knows of no container that would use one)" : "all dangling images";
+  const images = all ? "all images without at least one container associated to them" : "all dangling images";
   if (group === "image") return `This will remove ${images}.\n${SURE}`;
-  if (group === "system") return `This will remove:\n  - ${images}\n  - ${all ? "all" : "unused"} build cache\n\n${SURE}`;
+  if (group === "system")
+    return `This will remove:\n  - all stopped containers\n  - ${images}\n  - ${all ? "all" : "unused"} build cache\n\n${SURE}`;
   return `This will remove all ${all ? "" : "dangling "}build cache. ${SURE}`;
 }
 
 async function pruneImages(call: Invocation, all: boolean, filters: readonly string[], inReach: boolean): Promise<void> {
   const store = await call.store();
-  const lines = await removeImages(store, all, filters);
+  const lines = await removeImages(call, store, all, filters);
   const bytes = await collect(store, inReach);
   if (lines.length > 0) call.out(`Deleted Images:\n${lines.join("\n")}\n\n`);
   call.out(`Total reclaimed space: ${humanSize(bytes, 4)}\n`);
@@ -49,9 +50,12 @@ async function pruneImages(call: Invocation, all: boolean, filters: readonly str
 
 async function pruneSystem(call: Invocation, all: boolean, filters: readonly string[], inReach: boolean): Promise<void> {
   const store = await call.store();
-  const lines = await removeImages(store, all, filters);
+  const { removeStopped } = await import("../container/remove-stopped.ts");
+  const containers = inReach ? await removeStopped(call) : { ids: [], bytes: 0 };
+  const lines = await removeImages(call, store, all, filters);
   const removed = await removeCache(store, filters, inReach);
-  const bytes = removed.bytes + (await collect(store, inReach));
+  const bytes = containers.bytes + removed.bytes + (await collect(store, inReach));
+  if (containers.ids.length > 0) call.out(`Deleted Containers:\n${containers.ids.join("\n")}\n\n`);
   if (lines.length > 0) call.out(`Deleted Images:\n${lines.join("\n")}\n\n`);
   if (removed.items.length > 0) call.out(`Deleted build cache objects:\n${removed.items.map((one) => one.id).join("\n")}\n\n`);
   call.out(`Total reclaimed space: ${humanSize(bytes, 4)}\n`);
@@ -75,15 +79,17 @@ async function collect(store: ContentStore, inReach: boolean): Promise<number> {
 }
 
 /** Takes images out of the lists and says what docker would say of each. Damaged ones without a name go too. */
-async function removeImages(store: ContentStore, all: boolean, filters: readonly string[]): Promise<string[]> {
+async function removeImages(call: Invocation, store: ContentStore, all: boolean, filters: readonly string[]): Promise<string[]> {
   const catalog: Catalog = await readCatalog(store);
+  const { containersInUse } = await import("../../container/face.ts");
+  const used = containersInUse(call.storeDir).images;
   const fits = imageFilter(
     filters.filter((one) => readFilter(one).name !== "dangling"),
     catalog,
   );
   const lines: string[] = [];
   for (const image of catalog.images) {
-    if ((!all && image.names.length > 0) || !fits(image)) continue;
+    if ((!all && image.names.length > 0) || used.has(image.id) || !fits(image)) continue;
     for (const { name } of image.names) if (await store.unname(name)) lines.push(`untagged: ${familiarName(name)}`);
     await store.forget(image.root.digest);
     lines.push(`deleted: ${image.id}`);
