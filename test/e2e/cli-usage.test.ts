@@ -112,7 +112,7 @@ const WRONG: readonly (readonly [readonly string[], number, RegExp])[] = [
   [["build", "-o", "type=oci,dest=x,compression=lzma", "ctx"], 2, /compression "lzma"/],
   [["build", "-o", "type=registry", "ctx"], 2, /tag is needed when pushing to registry/],
   [["build", "--push", "ctx"], 2, /tag is needed when pushing to registry/],
-  [["build", "--platform", "linux/amd64,linux/arm64", "ctx"], 1, /one platform at a time/],
+  [["build", "--platform", "linux/amd64,linux/arm64", "-o", "type=docker,dest=x", "ctx"], 1, /manifest lists/],
   [["build", "--platform", "a/b/c/d", "ctx"], 2, /platform "a\/b\/c\/d"/],
   [["build", "--build-context", "a", "ctx"], 2, /invalid context value: a, expected key=value/],
   [["build", "--build-context", "a=nope", "ctx"], 1, /path "nope" not found/],
