@@ -94,9 +94,10 @@ export function readImage(
     const { manifests } = parseIndex(store.readDocument(manifest), manifest.digest);
     const real = manifests.filter((one) => one.platform?.os !== "unknown" && one.annotations?.["vnd.docker.reference.type"] === undefined);
     const wanted = platform ?? hostPlatform();
-    const fit =
-      real.find((one) => one.platform && matchesPlatform(wanted, one.platform)) ??
-      (platform ? undefined : (real.find((one) => store.sizeOf(one.digest) !== undefined) ?? real[0]));
+    const fits = (one: Descriptor) => one.platform !== undefined && matchesPlatform(wanted, one.platform);
+    // An index that was pulled lists more than there is; without a platform asked for, what is there is the image.
+    const here = platform ? real : real.filter((one) => store.sizeOf(one.digest) !== undefined);
+    const fit = here.find(fits) ?? (platform ? undefined : (here[0] ?? real.find(fits) ?? real[0]));
     if (!fit) {
       const what = platform ? `no match for platform ${formatPlatform(platform)} in manifest: not found` : "it holds no image";
       throw new Failure(platform ? "NOT_FOUND" : "MANIFEST", `${manifest.digest}: ${what}`);

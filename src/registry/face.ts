@@ -62,6 +62,8 @@ export interface Repository extends Place, AsyncDisposable {
   mount(blob: Digest, from: string): Promise<boolean>;
   /** Takes a tag, a manifest or a blob away. Throws NOT_FOUND, UNSUPPORTED where the registry does not do that. */
   remove(what: { readonly tag: string } | { readonly manifest: Digest } | { readonly blob: Digest }): Promise<void>;
+  /** What this place has written, and how it came there; blobs that the registry had already are not among them. */
+  readonly arrivals: ReadonlyMap<Digest, "sent" | "mounted">;
   /** The host that answered the last question. */
   readonly answeredBy: string;
 }

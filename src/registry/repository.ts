@@ -50,6 +50,7 @@ export async function openRepository(name: Reference, options: RepositoryOptions
   const kept = new Map<Digest, Held>();
   /** Blobs the registry was just asked for in vain. */
   const absent = new Set<Digest>();
+  const arrivals = new Map<Digest, "sent" | "mounted">();
   let answered = sources.at(-1) as Source;
   const main = sources.at(-1) as Source;
 
@@ -147,6 +148,7 @@ export async function openRepository(name: Reference, options: RepositoryOptions
 
   return {
     name: bare,
+    arrivals,
     get answeredBy() {
       return answered.location.host;
     },
@@ -174,7 +176,8 @@ export async function openRepository(name: Reference, options: RepositoryOptions
         return known;
       }
       const { digest, size } = expect;
-      if (absent.delete(digest) || !(await stat(digest))) await uploadKnown(uploader, bytes, expect, options.mountFrom?.(digest));
+      if (absent.delete(digest) || !(await stat(digest)))
+        arrivals.set(digest, await uploadKnown(uploader, bytes, expect, options.mountFrom?.(digest)));
       absent.delete(digest);
       return { digest, size };
     },

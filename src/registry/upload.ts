@@ -15,6 +15,9 @@ const CHUNK = 8 << 20;
 /** The largest least size of chunks that we go along with. */
 const CHUNK_MOST = 64 << 20;
 
+/** How a blob came to be in a repository. */
+export type Arrival = "sent" | "mounted";
+
 export interface Uploader {
   readonly client: Client;
   readonly repository: string;
@@ -45,7 +48,7 @@ export async function uploadKnown(
   source: AsyncIterable<Uint8Array> | Rereadable | Uint8Array,
   what: Known,
   from: string | undefined,
-): Promise<void> {
+): Promise<Arrival> {
   const bytes = source instanceof Uint8Array ? source : what.size <= SMALL ? await gather(source, what) : undefined;
   if (bytes !== undefined) check(bytes, what);
   const reread = bytes === undefined && "from" in (source as object) ? (source as Rereadable) : undefined;
@@ -57,17 +60,21 @@ export async function uploadKnown(
   for (;;) {
     const session = await start(to, what.digest, mountable);
     mountable = undefined;
-    if (session === undefined) return;
+    if (session === undefined) return "mounted";
     try {
-      if (bytes !== undefined) return await finish(to, session.location, what, bytes);
+      if (bytes !== undefined) {
+        await finish(to, session.location, what, bytes);
+        return "sent";
+      }
       const stream = reread ? reread.from(0) : (source as AsyncIterable<Uint8Array>);
       first = false;
-      return await finish(to, session.location, what, counted(stream, what));
+      await finish(to, session.location, what, counted(stream, what));
+      return "sent";
     } catch (problem) {
       if (!isPassing(problem) && !lost(problem)) throw problem;
       if (reread === undefined && (bytes === undefined || !first)) throw problem;
       if (!(await patience.again(lost(problem) ? reset(problem) : problem, (problem as { retryAfter?: string }).retryAfter))) throw problem;
-      if (reread && (await resumed(to, session.location, reread, what))) return;
+      if (reread && (await resumed(to, session.location, reread, what))) return "sent";
     }
   }
 }

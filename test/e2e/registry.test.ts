@@ -153,7 +153,31 @@ test("create and run pull what the store does not have, unless told never", noRe
   assert.equal(never.status, 125);
   const made = nought.run(["create", name]);
   assert.equal(made.status, 0, made.stderr);
-  assert.match(made.stderr, /^Unable to find image '.*' locally\n1: Pulling from started\nDigest: sha256:.*\nStatus: Downloaded newer image for /);
+  assert.match(
+    made.stderr,
+    /^Unable to find image '.*' locally\n1: Pulling from started\nDigest: sha256:.*\nStatus: Downloaded newer image for /,
+  );
   nought.out("rm", made.stdout.trim());
   assert.equal(nought.run(["create", `${host}/nothing:1`]).status, 125);
 });
+
+test(
+  "of an index only what the platform needs comes; the rest when it is asked for; layers are mounted from repository to repository",
+  noRegistry,
+  () => {
+    for (const platform of ["linux/amd64", "linux/arm64"]) {
+      nought.out("build", "-q", "--platform", platform, "-t", `${host}/multi:${platform.slice(6)}`, "--push", "ctx");
+    }
+    nought.out("build", "-q", "--platform", "linux/amd64,linux/arm64", "-t", `${host}/multi:both`, "--push", "ctx");
+    nought.out("image", "prune", "-af");
+    nought.out("pull", "-q", "--platform", "linux/arm64", `${host}/multi:both`);
+    assert.equal(nought.out("inspect", "-f", "{{.Architecture}}", `${host}/multi:both`), "arm64\n");
+    const none = nought.run(["pull", "--platform", "linux/s390x", `${host}/multi:both`]);
+    assert.equal(none.status, 1);
+    assert.match(none.stderr, /no match for platform linux\/s390x[^]*linux\/amd64/);
+    const single = nought.run(["pull", "--platform", "linux/s390x", `${host}/multi:arm64`]);
+    assert.match(single.stderr, /is there, but for linux\/arm64, not for the platform linux\/s390x/);
+    nought.out("tag", `${host}/multi:both`, `${host}/mounted:1`);
+    assert.match(nought.out("push", `${host}/mounted:1`), /: Mounted from multi\n/);
+  },
+);

@@ -40,11 +40,10 @@ export async function run(call: Invocation): Promise<void> {
     const records = all ? await tagsOf(store, name) : [await recordOf(store, withDefaultTag(name))];
     if (!quiet) call.out(`The push refers to repository [${formatReference({ registry: name.registry, repository: name.repository })}]\n`);
     for (const record of records) {
-      const { root, blobs, sent } = await pushImage(record.name, record.root, packing, store, around, task);
+      const { root, layers } = await pushImage(record.name, record.root, packing, store, around, task);
       bars.finish();
       if (!quiet) {
-        if (sent === 0) for (const blob of blobs.slice(1)) call.out(`${hexOf(blob).slice(0, 12)}: Layer already exists\n`);
-        else for (const blob of blobs.slice(1)) call.out(`${hexOf(blob).slice(0, 12)}: Pushed\n`);
+        for (const { digest, what } of layers) call.out(`${hexOf(digest).slice(0, 12)}: ${what}\n`);
         call.out(`${record.name.tag}: digest: ${root.digest} size: ${root.size}\n`);
       } else call.out(`${formatReference(record.name)}\n`);
       if (digestFile !== undefined) writeDigest(digestFile, root.digest);

@@ -1,4 +1,4 @@
-import { encodeIndex, parseIndex } from "../../image/documents.ts";
+import { encodeIndex, parseIndex, parseManifest } from "../../image/documents.ts";
 import { chooseManifest, openImage } from "../../image/open.ts";
 import { Failure } from "../../kit/error.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
@@ -20,9 +20,8 @@ export interface Packing {
 
 export interface Pushed {
   readonly root: Descriptor;
-  /** Blobs of the image, and how many of them had to be sent or mounted. */
-  readonly blobs: readonly Digest[];
-  readonly sent: number;
+  /** Its layers, and what was done about each: docker's words. */
+  readonly layers: readonly { readonly digest: Digest; readonly what: string }[];
 }
 
 /**
@@ -43,12 +42,13 @@ export async function pushImage(
   const origins = originsOf(store);
   const mountFrom = (blob: Digest) => origins.find(blob, name);
   await using to = await openRepository(name, { ...around, access: "push", mountFrom }, task);
-  const blobs = await blobsOf(store, packed);
+  const { configs, layers } = partsOf(store, packed);
   // A registry takes a manifest only with all its parts.
-  const sent = (await to.has(packed.digest, packed.mediaType)) ? 0 : (await copyImage(store, to, packed, task)).blobs;
+  if (!(await to.has(packed.digest, packed.mediaType))) await copyImage(store, to, packed, task);
+  const told = layers.map((digest) => ({ digest, what: wordsFor(to.arrivals.get(digest), origins.find(digest, name)) }));
   await to.publish(name, packed, task);
-  origins.note(blobs, name);
-  return { root: packed, blobs, sent };
+  origins.note([...configs, ...layers], name);
+  return { root: packed, layers: told };
 }
 
 /** The image itself where all of it is here; of an index that was pulled for one platform, the manifest of that platform. */
@@ -89,16 +89,24 @@ export async function packForRegistry(store: ContentStore, root: Descriptor, pac
   return representImage(store, image, packing, task);
 }
 
-async function blobsOf(store: ContentStore, root: Descriptor): Promise<Digest[]> {
-  const found = new Set<Digest>();
+function wordsFor(arrival: "sent" | "mounted" | undefined, from: string | undefined): string {
+  if (arrival === undefined) return "Layer already exists";
+  return arrival === "mounted" && from !== undefined ? `Mounted from ${from}` : "Pushed";
+}
+
+function partsOf(store: ContentStore, root: Descriptor): { readonly configs: readonly Digest[]; readonly layers: readonly Digest[] } {
+  const configs = new Set<Digest>();
+  const layers = new Set<Digest>();
   const visit = (what: Descriptor): void => {
+    const bytes = store.readDocument(what);
     if (isIndexType(what.mediaType)) {
-      for (const one of parseIndex(store.readDocument(what), what.digest, what.mediaType).manifests) visit(one);
+      for (const one of parseIndex(bytes, what.digest, what.mediaType).manifests) visit(one);
     } else {
-      const { config, layers } = JSON.parse(store.readDocument(what).toString("utf8")) as { config: Descriptor; layers?: Descriptor[] };
-      for (const one of [config, ...(layers ?? [])]) found.add(one.digest);
+      const manifest = parseManifest(bytes, what.digest, what.mediaType);
+      configs.add(manifest.config.digest);
+      for (const layer of manifest.layers) layers.add(layer.digest);
     }
   };
   visit(root);
-  return [...found];
+  return { configs: [...configs], layers: [...layers] };
 }
