@@ -31,6 +31,8 @@ const KEPT = [
   "sha256",
 ] as const;
 const LONGEST_NAME = Math.max(...KEPT.map((name) => name.length));
+/** Bytes that are made a string at a time: an index is too large to be in memory twice. */
+const SLICE = 4 << 20;
 const SPACE = 32;
 const TAB = 9;
 const COLON = 58;
@@ -41,17 +43,30 @@ const COLON = 58;
  * long, a path that leads elsewhere; LIMIT for too many. Made for speed: an index has a million lines.
  */
 export function parsePackages(bytes: Buffer, suite: string, where: string, each: (record: PackageRecord) => void): void {
+  let count = 0;
+  const counted = (record: PackageRecord) => {
+    if (++count > MOST) throw new Failure("LIMIT", `${printable(where)}: more than ${MOST} packages`);
+    each(record);
+  };
+  for (let from = 0; from < bytes.length; ) {
+    const border = bytes.length - from > SLICE ? bytes.indexOf("\n\n", from + SLICE, "latin1") : -1;
+    const to = border < 0 ? bytes.length : border + 2;
+    parseSlice(bytes.subarray(from, to), from, suite, where, counted);
+    from = to;
+  }
+}
+
+/** Some whole paragraphs; `base` is where they begin in the file. */
+function parseSlice(bytes: Buffer, base: number, suite: string, where: string, each: (record: PackageRecord) => void): void {
   // One character for each byte: parts of it are not copied. What is kept is ASCII but for rare exceptions (see `plain`).
   const text = bytes.toString("latin1");
   const places = new Map<string, number>(KEPT.map((name, place) => [name, place]));
   let values: (string | undefined)[] = [];
   let last = -1;
   let started = false;
-  let count = 0;
-  const bad = (at: number, why: string) => new Failure("PACKAGE", `${printable(where)}, byte ${at}: ${why}`);
+  const bad = (at: number, why: string) => new Failure("PACKAGE", `${printable(where)}, byte ${base + at}: ${why}`);
   const finish = (at: number) => {
     if (!started) return;
-    if (++count > MOST) throw new Failure("LIMIT", `${printable(where)}: more than ${MOST} packages`);
     each(toRecord(values, suite, (why) => bad(at, why)));
     values = [];
     last = -1;
