@@ -201,7 +201,8 @@ test("essential packages, priorities, recommends, what is given and what is left
   const pool = poolOf([
     record("base-files", { essential: true, priority: "required" }),
     record("tzdata", { priority: "required" }),
-    record("app", { depends: "lib | other", recommends: "docs, gone" }),
+    record("app", { depends: "lib | other", recommends: "docs, gone, broken" }),
+    record("broken", { depends: "lib, gone" }),
     record("lib", { depends: "libc" }),
     record("libc"),
     record("docs"),

@@ -12,6 +12,9 @@ const MOST_TURNS = 2_000;
 /** Packages of one resolution. */
 const MOST_PACKAGES = 20_000;
 
+/** A package to take; undefined goes without one. */
+type Option = PackageRecord | undefined;
+
 /** What was chosen, in an order to unpack in, and who brought each in. */
 export interface Solution {
   readonly packages: readonly PackageRecord[];
@@ -42,7 +45,7 @@ export function solve(request: ResolveRequest, pool: Pool, architectures: readon
     needs.push(...start.needs.splice(0));
   }
   start.needs = needs;
-  const open: { readonly selection: Selection; readonly need: Need; readonly options: PackageRecord[] }[] = [];
+  const open: { readonly selection: Selection; readonly need: Need; readonly options: readonly Option[] }[] = [];
   let selection = start;
   let first: Failure | undefined;
   for (let turns = 0; ; ) {
@@ -53,12 +56,12 @@ export function solve(request: ResolveRequest, pool: Pool, architectures: readon
       const back = open.pop();
       if (back === undefined || ++turns > MOST_TURNS) throw first;
       selection = back.selection;
-      const [option, ...others] = back.options as [PackageRecord, ...PackageRecord[]];
+      const [option, ...others] = back.options;
       if (others.length > 0) open.push({ selection: selection.copy(), need: back.need, options: others });
       addOption(selection, back.need, option, native);
       continue;
     }
-    const [option, ...others] = step.options as [PackageRecord, ...PackageRecord[]];
+    const [option, ...others] = step.options;
     open.push({ selection: selection.copy(), need: step.need, options: others });
     addOption(selection, step.need, option, native);
   }
@@ -77,7 +80,7 @@ function advance(
   pool: Pool,
   without: ReadonlySet<string>,
   native: string,
-): "done" | Failure | { readonly need: Need; readonly options: PackageRecord[] } {
+): "done" | Failure | { readonly need: Need; readonly options: readonly Option[] } {
   for (;;) {
     const need = selection.needs.shift();
     if (need === undefined) return "done";
@@ -91,12 +94,15 @@ function advance(
       if (need.soft) continue;
       return impossible(selection, need, all, without);
     }
+    // A recommended package that cannot have what it needs is done without.
+    if (need.soft) return { need, options: [...options, undefined] };
     if (options.length === 1) addOption(selection, need, only, native);
     else return { need, options };
   }
 }
 
-function addOption(selection: Selection, need: Need, record: PackageRecord, native: string): void {
+function addOption(selection: Selection, need: Need, record: Option, native: string): void {
+  if (record === undefined) return;
   selection.add(record, record.architecture === "all" ? native : record.architecture, need.by);
 }
 

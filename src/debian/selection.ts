@@ -100,10 +100,9 @@ export class Selection {
     for (const wanted of negative(record)) put(this.against, wanted.name, { wanted, owner: one });
     if (given) return;
     const need = (group: Alternatives, soft: boolean): Need => ({ group, by: key, from: architecture, soft });
+    const soft = this.recommends ? parseRelations(record.recommends, `Recommends of ${record.name}`) : [];
     // At the front: apt, too, follows one chain to its end before it looks at the next.
-    this.needs.unshift(...hardNeeds(record).map((group) => need(group, false)));
-    if (this.recommends)
-      for (const group of parseRelations(record.recommends, `Recommends of ${record.name}`)) this.needs.push(need(group, true));
+    this.needs.unshift(...hardNeeds(record).map((group) => need(group, false)), ...soft.map((group) => need(group, true)));
   }
 }
 
