@@ -17,18 +17,20 @@ import { specOf } from "./spec.ts";
  */
 export async function startContainer(store: string, container: Container, task: Task, machine: Machine = {}): Promise<void> {
   const { record, places } = container;
+  let begun = false;
   try {
     const ports = await publishedPorts(record);
     const spec = specOf(store, container, joinedNamespaces(store, record, ports, task));
-    freshWork(places.work);
     const started = { at: Date.now(), watcher: ownIdentity(), ports };
-    noteStarting(places, started);
+    await noteStarting(places, record.name, started);
+    begun = true;
+    freshWork(places.work);
     const place = { folder: places.dir, logLimit: LOG_LIMIT, keepInput: record.options.interactive };
     const { init, monitor } = await startDetached(spec, place, task, machine);
     noteStarted(places, { ...started, watcher: monitor }, init);
   } catch (error) {
     const failure = asStartFailure(error);
-    noteEnded(places, failure instanceof Failure ? failure.exit : 125, (failure as Error).message);
+    if (begun) noteEnded(places, failure instanceof Failure ? failure.exit : 125, (failure as Error).message);
     throw failure;
   }
 }

@@ -25,12 +25,14 @@ export async function runForeground(
   machine: Machine = {},
 ): Promise<SandboxExit> {
   const { record, places } = container;
+  let begun = false;
   try {
     const ports = await publishedPorts(record);
     const spec = specOf(store, container, joinedNamespaces(store, record, ports, task));
-    freshWork(places.work);
     const started = { at: Date.now(), watcher: ownIdentity(), ports };
-    noteStarting(places, started);
+    await noteStarting(places, record.name, started);
+    begun = true;
+    freshWork(places.work);
     const told = (control: SandboxControl) => {
       noteStarted(places, started, identityOf(control.pid));
       io.started?.(control);
@@ -40,7 +42,7 @@ export async function runForeground(
     return exit;
   } catch (error) {
     const failure = asStartFailure(error);
-    noteEnded(places, failure instanceof Failure ? failure.exit : 125, (failure as Error).message);
+    if (begun) noteEnded(places, failure instanceof Failure ? failure.exit : 125, (failure as Error).message);
     throw failure;
   }
 }

@@ -11,6 +11,7 @@ export function namesFolder(store: string): string {
   return join(store, "containers", "names");
 }
 
+/** Where volumes with a name of their own lie. */
 export function volumesFolder(store: string): string {
   return join(store, "volumes");
 }
@@ -61,6 +62,7 @@ export function placesIn(dir: string): Places {
   };
 }
 
+/** The same for the container with this id. */
 export function placesOf(store: string, id: string): Places {
   return placesIn(join(containersFolder(store), id));
 }

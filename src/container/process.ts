@@ -1,6 +1,9 @@
-import { rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { Failure } from "../kit/error.ts";
 import { livenessOf, type ProcessIdentity } from "../kit/liveness.ts";
+import { acquireLock } from "../kit/lock.ts";
+import { storageFailure } from "../kit/storage-failure.ts";
 import { readDetached, readExit } from "../sandbox/detached.ts";
 import type { PublishedPort } from "../sandbox/network-program.ts";
 import { readDocument, writeDocument } from "./documents.ts";
@@ -69,8 +72,26 @@ function readEnded(places: Places): Ended | undefined {
   return { at: exit.at.getTime(), code: exit.code, ...(typeof failure === "string" ? { error: failure } : {}) };
 }
 
-/** Writes down that it is about to start: whatever is known of an earlier time is gone. */
-export function noteStarting(places: Places, started: Omit<Started, "process">): void {
+/** Whether somebody is starting it at this moment. */
+export function isStarting({ status, started }: ContainerState): boolean {
+  return status === "created" && started !== undefined;
+}
+
+/**
+ * Writes down that it is about to start: whatever is known of an earlier time is gone. Of several that want to start it one does. Throws
+ * CONFLICT where it runs or is being started, STORAGE.
+ */
+export async function noteStarting(places: Places, name: string, started: Omit<Started, "process">): Promise<void> {
+  const folder = join(places.dir, "starting");
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw storageFailure(error, "could not start", places.dir);
+  }
+  using _lock = await acquireLock(folder);
+  const now = readState(places);
+  if (now.status === "running" || isStarting(now))
+    throw new Failure("CONFLICT", `container ${name} runs already`, { hint: `See what it says: nought logs ${name}` });
   for (const one of [places.exit, places.failure, join(places.dir, "monitor"), join(places.dir, "init")]) rmSync(one, { force: true });
   writeDocument(places.started, started);
 }

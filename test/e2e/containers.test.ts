@@ -187,6 +187,25 @@ for (const { who, user, skip } of people()) {
       );
     });
 
+    test("a container is started once, however many want to", async () => {
+      box.out("create", "--name", "once", "--network", "none", "bb", "sleep", "1000");
+      const ends = await Promise.all(
+        Array.from({ length: 3 }, async () => {
+          const child = box.start(["start", "-a", "once"]);
+          const ended = once(child, "close") as Promise<[number]>;
+          return Promise.race([ended.then(([code]) => code), pause(4000).then(() => child)]);
+        }),
+      );
+      const running = ends.filter((one) => typeof one !== "number");
+      assert.equal(running.length, 1);
+      assert.deepEqual(
+        ends.filter((one) => typeof one === "number"),
+        [125, 125],
+      );
+      assert.equal(box.run(["rm", "once"]).status, 1);
+      box.out("rm", "-f", "once");
+    });
+
     test("X22: a process that only has the number is left alone", () => {
       const id = detached("reused", "true");
       box.out("wait", "reused");

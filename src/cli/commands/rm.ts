@@ -1,4 +1,5 @@
 import { findContainer } from "../../container/face.ts";
+import { isStarting } from "../../container/process.ts";
 import { removeContainer, sweepContainers } from "../../container/remove.ts";
 import { killAndWait } from "../../container/stop.ts";
 import { Failure } from "../../kit/error.ts";
@@ -16,7 +17,7 @@ export async function run(call: Invocation): Promise<number> {
   return forEachWord(call, async (word) => {
     try {
       const container = findContainer(call.storeDir, word);
-      if (container.state.status === "running")
+      if (container.state.status === "running" || isStarting(container.state))
         throw new Failure(
           "CONFLICT",
           `cannot remove container "${container.record.name}": container is running: stop the container before removing or force remove`,

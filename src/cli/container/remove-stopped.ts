@@ -1,4 +1,5 @@
 import { listContainers } from "../../container/face.ts";
+import { isStarting } from "../../container/process.ts";
 import { removeContainer, sweepContainers } from "../../container/remove.ts";
 import type { Invocation } from "../command.ts";
 import { readFilter, readUntil } from "../image-filter.ts";
@@ -21,7 +22,13 @@ export async function removeStopped(call: Invocation): Promise<{ readonly ids: r
   let bytes = 0;
   const ids: string[] = [];
   for (const container of listContainers(call.storeDir)) {
-    if (container.state.status === "running" || Date.parse(container.record.created) >= border || !labelled(container)) continue;
+    if (
+      container.state.status === "running" ||
+      isStarting(container.state) ||
+      Date.parse(container.record.created) >= border ||
+      !labelled(container)
+    )
+      continue;
     bytes += sizesOf(container, undefined).own;
     await removeContainer(call.storeDir, container);
     ids.push(container.record.id);

@@ -5,6 +5,7 @@ import { printable } from "../../kit/printable.ts";
 import { RootedFolder, type RootedPlace } from "../../kit/rooted.ts";
 import { storageFailure } from "../../kit/storage-failure.ts";
 import type { Task } from "../../task/task.ts";
+import type { Container } from "../face.ts";
 import { counting, type ItemSink } from "./item.ts";
 import { readFolder } from "./read-folder.ts";
 import { FolderWriter, type WriteHow } from "./write-folder.ts";
@@ -76,6 +77,18 @@ export async function copyIn(root: RootedFolder, container: string, from: string
   return await copy(source, destination.as, writer, task);
 }
 
+/** Throws CONFLICT for a container whose root is read-only, unless the path lies in something writable that is mounted there. */
+export function checkWritable({ record }: Pick<Container, "record">, path: string): void {
+  if (!record.options.readonlyRoot) return;
+  const full = resolve("/", path);
+  const inside = record.mounts.filter((one) => full === one.target || full.startsWith(`${one.target}/`));
+  const nearest = inside.sort((a, b) => b.target.length - a.target.length)[0];
+  if (nearest && !nearest.readonly) return;
+  throw new Failure("CONFLICT", "container rootfs is marked read-only", {
+    hint: "Copy into a volume of it, or make it without --read-only.",
+  });
+}
+
 /** The directory of a container that an archive goes to: docker cp - CONTAINER:PATH. Throws NOT_FOUND, CONFLICT. */
 export function writerInto(root: RootedFolder, container: string, path: string, how: CopyHow): FolderWriter {
   const found = lookUp(root, container, path, true);
@@ -142,8 +155,9 @@ function place(
 ): Destination {
   const isDirectory = source.stats.isDirectory();
   if (to.stats?.isDirectory()) return { base: to.path, as: source.content ? "." : source.name };
-  if (to.stats && isDirectory) throw new Failure("CONFLICT", "cannot copy directory");
-  if (!isDirectory && isDirectoryName(to.asked)) throw new Failure("NOT_FOUND", "no such directory");
+  if (to.stats && isDirectory) throw new Failure("CONFLICT", "cannot copy directory", { hint: "The destination is a file." });
+  if (!isDirectory && isDirectoryName(to.asked))
+    throw new Failure("NOT_FOUND", "no such directory", { hint: "Make it first, or leave the slash at its end away." });
   parent();
   return { base: dirname(to.path), as: basename(to.path) };
 }
@@ -163,5 +177,7 @@ function lookUp(root: RootedFolder, container: string, path: string, follow: boo
 }
 
 function missing(path: string, container: string): Failure {
-  return new Failure("NOT_FOUND", `Could not find the file ${printable(path)} in container ${printable(container)}`);
+  return new Failure("NOT_FOUND", `Could not find the file ${printable(path)} in container ${printable(container)}`, {
+    hint: `See what is there: nought debug ${printable(container)} ls /target`,
+  });
 }

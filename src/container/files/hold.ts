@@ -8,7 +8,7 @@ import { errnoName } from "../../sandbox/errno.ts";
 import { CLONE, MS, PR, SIGKILL } from "../../sandbox/flags.ts";
 import { installHelper } from "../../sandbox/helper.ts";
 import { Inside } from "../../sandbox/inside.ts";
-import { rootMount } from "../../sandbox/mounts.ts";
+import { makeTarget, rootMount, specMounts } from "../../sandbox/mounts.ts";
 import { ownPrivileges } from "../../sandbox/privileges.ts";
 import type { SandboxSpec } from "../../sandbox/spec.ts";
 import { type Address, explain } from "../../sandbox/table.ts";
@@ -20,11 +20,11 @@ export interface HeldRoot extends AsyncDisposable {
   readonly path: string;
 }
 
-type Layers = Pick<SandboxSpec, "lowers" | "upper" | "work">;
+type Layers = Pick<SandboxSpec, "lowers" | "upper" | "work"> & Partial<Pick<SandboxSpec, "mounts">>;
 
 /**
- * Mounts layers in a mount namespace of a process that does nothing else, and ends with us. Without `upper` the root is read-only. Throws
- * SANDBOX where that is not possible.
+ * Mounts layers, and what is mounted into them, in a mount namespace of a process that does nothing else, and ends with us. Without `upper` the
+ * root is read-only. Throws SANDBOX where that is not possible.
  */
 export async function holdRoot(layers: Layers): Promise<HeldRoot> {
   const { architecture, stage } = installHelper();
@@ -45,9 +45,19 @@ export async function holdRoot(layers: Layers): Promise<HeldRoot> {
   table.call("mount", [0, table.text("/"), 0, MS.REC | MS.SLAVE, 0], { label: "make mounts slaves" });
   const tmpfs = [table.text("tmpfs"), table.text(stage), table.text("tmpfs"), MS.NOSUID | MS.NODEV, table.text("mode=711")];
   table.call("mount", tmpfs, { label: `mount a tmpfs on ${stage}` });
-  const place = inside.attachStaged(rootMount(inside), "/");
+  const root = rootMount(inside);
+  const mounts = specMounts(inside);
+  const place = inside.attachStaged(root, "/");
   table.call("chdir", [table.text(place)]);
   table.call("chroot", [table.text(".")]);
+  for (const { asked, mount } of mounts) {
+    makeTarget(
+      inside,
+      asked,
+      spec.mounts.map((one) => one.target),
+    );
+    inside.moveMount(mount, asked.target, asked.target);
+  }
   table.call("write", [1, byte, 1]);
   table.call("read", [0, byte, 1], { ignore: true });
   table.leave(0);

@@ -5,6 +5,7 @@ import { RootedFolder } from "../../kit/rooted.ts";
 import { storageFailure } from "../../kit/storage-failure.ts";
 import { removeTree } from "../../rootfs/remove.ts";
 import { type Container, rootOf } from "../face.ts";
+import { sandboxMounts } from "../spec.ts";
 import { holdRoot } from "./hold.ts";
 
 /** A container's files as it sees them, looked up as it would look them up. */
@@ -14,14 +15,15 @@ export interface View extends AsyncDisposable {
 
 /**
  * Opens the files of a container: those of a running one as its process has them, volumes and all; those of another are mounted for us
- * alone. Nothing is changed in a container that does not run unless `write` is asked for. Throws SANDBOX, STORAGE.
+ * alone, with its volumes. Nothing is changed in a container that does not run unless `write` is asked for. Throws SANDBOX, STORAGE.
  */
 export async function openView(store: string, container: Container, write: boolean): Promise<View> {
   const { pid } = container.state;
   if (container.state.status === "running" && pid !== undefined) return viewOf(`/proc/${pid}/root`, async () => {});
   const { lowers, upper } = rootOf(store, container);
+  const mounts = sandboxMounts(store, container.places, container.record).filter((one) => one.type === "bind");
   if (!write) {
-    const held = await holdRoot({ lowers: [...lowers, upper] });
+    const held = await holdRoot({ lowers: [...lowers, upper], mounts });
     return viewOf(held.path, async () => held[Symbol.asyncDispose]());
   }
   // An overlay's working directory is used once.
@@ -32,7 +34,7 @@ export async function openView(store: string, container: Container, write: boole
     throw storageFailure(error, "could not create", work);
   }
   try {
-    const held = await holdRoot({ lowers, upper, work });
+    const held = await holdRoot({ lowers, upper, work, mounts });
     return viewOf(held.path, async () => {
       await held[Symbol.asyncDispose]();
       removeTree(work);
