@@ -217,7 +217,7 @@ static s64 chownAs(s64 proc, s64 fd, u32 uid, u32 gid) {
 static void supervise(s64 listener, s64 proc, struct rule *rules, s64 count) {
   for (;;) {
     struct pollfd wait = {(s32)listener, POLLIN, 0};
-    sys(PPOLL, (s64)&wait, 1, 0, 0, 0, 0);
+    if (listener >= 0) sys(PPOLL, (s64)&wait, 1, 0, 0, 0, 0);
     if (listener < 0 || wait.revents & POLLHUP) return;
     for (u32 k = 0; k < sizeof notice; k++) ((volatile u8 *)&notice)[k] = 0;
     s64 r = sys(IOCTL, listener, 0xc0502100, (s64)&notice, 0, 0, 0);

@@ -6,8 +6,8 @@ import { livenessOf, type ProcessIdentity } from "../kit/liveness.ts";
 import type { Task } from "../task/task.ts";
 import { engineCommand } from "./engine.ts";
 import { errnoName } from "./errno.ts";
-import { F_SETFL, O_NONBLOCK, POLLIN, PR, SIGKILL } from "./flags.ts";
-import { dieWithParent, FD } from "./guard.ts";
+import { F_SETFL, O_NONBLOCK, POLLIN } from "./flags.ts";
+import { dieWithParent, FD, lifeLine } from "./guard.ts";
 import { janitor } from "./janitor.ts";
 import { newTable } from "./perform.ts";
 import { INPUT_FD } from "./pipes.ts";
@@ -110,14 +110,16 @@ function attachTable(init: number, keeper: number, inherit: boolean, terminal: R
   table.place(go);
   table.call("fcntl", [way, F_SETFL, O_NONBLOCK], { ignore: true });
   // The pump waits for a child, which waits for the sandbox.
+  const line = lifeLine(table);
   table.clone(0, child, parent, "fork");
-  table.call("prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
+  line.hold();
   const poll = table.space(8);
   table.store(watched, poll);
   table.store(POLLIN, { at: poll.at + 4 });
   table.call("ppoll", [poll, 1, 0, 0, 0], { ignore: true });
   table.leave(0);
   table.place(parent);
+  line.keep();
   for (const fd of [FD.table, FD.report, FD.frames]) table.call("close", [fd]);
   const streams = { input: { from: 0, to: way }, ...(terminal ? { window: 0 } : {}) };
   const code = table.register();

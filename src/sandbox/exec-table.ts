@@ -1,6 +1,6 @@
 import type { EngineCommand } from "./engine.ts";
 import { CLONE, CLOSE_RANGE_CLOEXEC, MS, PR, SIGKILL } from "./flags.ts";
-import { dieWithParent, FD } from "./guard.ts";
+import { dieWithParent, FD, lifeLine } from "./guard.ts";
 import { becomeUser, forbidPrivileges, installFilter, limitCapabilities } from "./identity.ts";
 import { Inside, type InsideFacts } from "./inside.ts";
 import { janitor } from "./janitor.ts";
@@ -88,10 +88,13 @@ export function execTable(options: ExecTableOptions): { readonly table: Table; r
   if (options.otherPids) table.call("setns", [TARGET_FD, CLONE.NEWPID], { label: "setns (pid)" });
   const child = table.register();
   const parent = table.mark();
+  const line = options.bound ? lifeLine(table) : undefined;
   table.clone(0, child, parent, "fork");
+  line?.hold();
   takePipes(table, pipes);
   const troubles = enter(inside, options);
   table.place(parent);
+  line?.keep();
   reportChild(inside, child);
   for (const fd of [FD.table, FD.report, TARGET_FD]) table.call("close", [fd]);
   const streams = ownStreams(table, { ...options, keepInput: false, keepTerminal: false }, pipes);
@@ -115,7 +118,6 @@ function reportChild({ table }: Inside, child: Register): void {
 /** The child, up to the program. The order is that of a sandbox of its own (inner-table.ts). */
 function enter(inside: Inside, options: ExecTableOptions): ReadonlyMap<number, ProgramTrouble> {
   const { table, spec, privileges } = inside;
-  if (options.bound) table.call("prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
   for (const path of options.cgroups) joinCgroup(table, path, true);
   table.call("setns", [TARGET_FD, options.namespaces], { label: "setns" });
   // Descriptors of the host, before anything inside is looked up.

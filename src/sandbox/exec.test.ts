@@ -150,7 +150,7 @@ for (const engine of ["nbox", "perl"] as const) {
     const one = await container("exec sleep 60");
     await execDetached(one.init, { ...plain, args: ["sh", "-c", "echo gone; echo here > /tmp/mark; exec sleep 61"] }, createTask());
     let found = { out: "" };
-    for (let tries = 0; tries < 100 && !found.out.includes("sleep 61"); tries++) found = await inside(one, "cat /tmp/mark; ps");
+    for (let tries = 0; tries < 100 && !/^here[\s\S]*sleep 61/.test(found.out); tries++) found = await inside(one, "cat /tmp/mark; ps");
     assert.match(found.out, /^here\n[\s\S]*sleep 61/);
     await assert.rejects(execDetached(one.init, { ...plain, args: ["bash"] }, createTask()), { exit: 127 });
     process.kill(one.init.pid, "SIGKILL");

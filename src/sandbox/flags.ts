@@ -74,6 +74,7 @@ export const O_BY_ARCHITECTURE: Readonly<Record<CallArchitecture, { readonly DIR
 };
 
 export const S_IFREG = 0o100000;
+export const S_IFBLK = 0o060000;
 export const S_IFCHR = 0o020000;
 export const S_IFDIR = 0o040000;
 

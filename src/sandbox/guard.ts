@@ -16,20 +16,50 @@ export function dieWithParent(table: TableBuilder, parentPid: number): void {
   table.place(there);
 }
 
+/** A pipe of which only the parent has the writing end. */
+export interface LifeLine {
+  /** In the child: asks to be killed with the parent, and ends if that is gone already. */
+  hold(): void;
+  /** In the parent. */
+  keep(): void;
+}
+
+/** To be made before a fork: a parent that dies before its child could ask to die with it would otherwise be survived. prctl(2). */
+export function lifeLine(table: TableBuilder): LifeLine {
+  const [read, write] = pipe(table, "life line");
+  return {
+    hold() {
+      const alive = table.mark();
+      const ready = table.register();
+      const poll = table.space(8);
+      table.call("close", [write]);
+      table.call("prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
+      table.store(read, poll);
+      table.call("ppoll", [poll, 1, table.words64(0, 0), 0, 0], { into: ready });
+      table.jumpEqual(ready, 0, alive);
+      table.leave(125);
+      table.place(alive);
+      table.call("close", [read]);
+    },
+    keep() {
+      table.call("close", [read]);
+    },
+  };
+}
+
 /**
  * Goes on as process 1 of a namespace that never runs anything else, while this process waits for it and then ends with its exit code;
  * `afterwards` adds what is done before that, and must end the process itself.
  */
 export function guard(table: TableBuilder, afterwards?: (code: Register) => void): void {
-  const [read, write] = pipe(table, "life line");
+  const line = lifeLine(table);
   const child = table.register();
   const parent = table.mark();
   const begin = table.mark();
-  const alive = table.mark();
-  const ready = table.register();
   table.jump(begin);
   table.place(parent);
-  for (const fd of [FD.table, FD.report, FD.frames, read]) table.call("close", [fd]);
+  line.keep();
+  for (const fd of [FD.table, FD.report, FD.frames]) table.call("close", [fd]);
   if (afterwards) {
     const code = table.register();
     table.pump(child, writeStreams(table, {}), code);
@@ -37,16 +67,7 @@ export function guard(table: TableBuilder, afterwards?: (code: Register) => void
   } else table.pump(child, writeStreams(table, {}));
   table.place(begin);
   table.clone(CLONE.NEWPID, child, parent, "clone with a new pid namespace");
-  table.call("close", [write]);
-  table.call("prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
-  // If the parent died before it could be asked for, its end of the pipe is closed.
-  const poll = table.space(8);
-  table.store({ register: read.register }, poll);
-  table.call("ppoll", [poll, 1, table.words64(0, 0), 0, 0], { into: ready });
-  table.jumpEqual(ready, 0, alive);
-  table.leave(125);
-  table.place(alive);
-  table.call("close", [read]);
+  line.hold();
 }
 
 /**

@@ -3,6 +3,7 @@ import { lstatSync } from "node:fs";
 import { release } from "node:os";
 import { Failure } from "../kit/error.ts";
 import { type Cgroups, makeCgroups } from "./cgroup.ts";
+import { deviceMounts, hostDevices } from "./devices.ts";
 import { engineCommand } from "./engine.ts";
 import { installHelper } from "./helper.ts";
 import { type InnerTable, innerTable } from "./inner-table.ts";
@@ -42,7 +43,9 @@ export function launch(asked: SandboxSpec, options: LaunchOptions, machine: Mach
     throw new Failure("SANDBOX", "this process is neither root nor in a user namespace of its own, so it may not mount", {
       hint: "`nought doctor` says what this machine allows.",
     });
-  const spec = privileges.single ? withSingleId(asked) : asked;
+  const single = privileges.single ? withSingleId(asked) : asked;
+  const spec =
+    asked.hostDevices && !privileges.initial ? { ...single, mounts: [...single.mounts, ...deviceMounts(hostDevices())] } : single;
   const { architecture, stage } = installHelper();
   const engine = engineCommand();
   // Real runtimes take no listener, and the stand-in in perl cannot answer; there, owners are pretended and forgotten.

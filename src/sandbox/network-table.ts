@@ -1,5 +1,5 @@
-import { AT_FDCWD, CLONE, CLOSE_RANGE_CLOEXEC, MS, O, PR, SIGKILL } from "./flags.ts";
-import { dieWithParent, FD, guard, pipe, reportPid } from "./guard.ts";
+import { AT_FDCWD, CLONE, CLOSE_RANGE_CLOEXEC, MS, O } from "./flags.ts";
+import { dieWithParent, FD, guard, lifeLine, pipe, reportPid } from "./guard.ts";
 import { loopbackUp } from "./network-device.ts";
 import type { NetworkProgram, PublishedPort } from "./network-program.ts";
 import { ownPrivileges } from "./privileges.ts";
@@ -57,8 +57,9 @@ export function serveNetwork(
   const parent = table.mark();
   const up = table.mark();
   const said = table.register();
+  const line = lifeLine(table);
   table.clone(CLONE.NEWPID, child, parent, "clone with a new pid namespace for the network");
-  table.call("prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
+  line.hold();
   table.call("close_range", [FD.table, 0xffffffff, CLOSE_RANGE_CLOEXEC]);
   table.call("close", [read]);
   const holder = hold(table, file, false);
@@ -68,6 +69,7 @@ export function serveNetwork(
   for (const fd of [write, messages[0], messages[1], FD.table, FD.report, FD.frames]) table.call("close", [fd]);
   table.pump(holder, writeStreams(table, {}));
   table.place(parent);
+  line.keep();
   table.call("close", [write]);
   table.call("read", [read, table.space(8), 1], { into: said });
   table.jumpEqual(said, 1, up);

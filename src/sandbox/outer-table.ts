@@ -1,7 +1,7 @@
 import type { Cgroups } from "./cgroup.ts";
 import type { EngineCommand } from "./engine.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, CLONE, MOUNT_ATTR, MOVE_MOUNT_F_EMPTY_PATH, MS, O, OPEN_TREE, PR, SIGKILL } from "./flags.ts";
-import { dieWithParent, FD, guard, pair, reportPid, reportStat } from "./guard.ts";
+import { dieWithParent, FD, guard, lifeLine, pair, reportPid, reportStat } from "./guard.ts";
 import { type Janitor, janitor } from "./janitor.ts";
 import { serveNetwork } from "./network-table.ts";
 import { makePipes, ownStreams, type Pipes, takePipes } from "./pipes.ts";
@@ -86,9 +86,13 @@ export function outerTable(options: OuterOptions): Table {
     (spec.join?.ipc ? 0 : CLONE.NEWIPC) |
     (spec.join?.uts ? 0 : CLONE.NEWUTS) |
     (spec.network === "none" ? CLONE.NEWNET : 0);
+  // Behind a guard the kernel sees to it.
+  const line = guarded ? undefined : lifeLine(table);
   table.clone(flags, child, parent, "clone with new namespaces");
+  line?.hold();
   inner(table, options, pipes, socket?.[1], networkFile);
   table.place(parent);
+  line?.keep();
   if (socket) table.call("close", [socket[1]]);
   move(table, options, pipes, log, child, guarded ? undefined : afterwards);
   return table.finish();

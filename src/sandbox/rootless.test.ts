@@ -35,7 +35,7 @@ function ranged(): User | undefined {
   return undefined;
 }
 
-const files = ["run", "killed", "detached", "exec"].map((name) => join(import.meta.dirname, `${name}.test.ts`));
+const files = ["run", "killed", "detached", "exec", "storm"].map((name) => join(import.meta.dirname, `${name}.test.ts`));
 const driver = join(import.meta.dirname, "testing/inside.ts");
 
 /** Runs the tests as that user, with a home of its own. */

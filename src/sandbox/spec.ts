@@ -49,10 +49,14 @@ export interface SandboxSpec {
   readonly init: boolean;
   readonly limits: SandboxLimits;
   /**
-   * No paths of /proc and /sys hidden or made read-only: for `--security=insecure` and `--privileged`. Devices of the host are bind mounts
-   * (`type: "bind"`, `kind: "file"`, source and target `/dev/fuse`); `hostDevices` lists them all.
+   * No paths of /proc and /sys hidden or made read-only: for `--security=insecure` and `--privileged`.
    */
   readonly unmasked?: boolean;
+  /**
+   * All devices of the host, for `--privileged`; as an ordinary user those that may be opened. A single one (`--device`) is a bind mount:
+   * `type: "bind"`, `kind: "file"`, source and target `/dev/fuse`.
+   */
+  readonly hostDevices?: boolean;
   /** Bytes of /dev/shm; 64 MiB without it. */
   readonly shm?: number;
   /**

@@ -30,6 +30,17 @@ function running(word: string): readonly string[] {
   });
 }
 
+/** Processes of a helper that lies below the folder. */
+function helpers(folder: string): readonly string[] {
+  return readdirSync("/proc").filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "latin1").startsWith(folder);
+    } catch {
+      return false;
+    }
+  });
+}
+
 /** Every process of this one's, down to the last. */
 function descendants(): number {
   const parents = new Map<number, number>();
@@ -107,7 +118,8 @@ test("X15: a storm of kills leaves nothing that nobody knows of", { skip, timeou
   const word = `6${Math.floor(Math.random() * 1e7)}`;
   const folder = mkdtempSync(join(tmpdir(), "nought-storm-"));
   const mounts = readFileSync("/proc/self/mountinfo", "utf8");
-  const env = { ...process.env, TMPDIR: folder };
+  // A helper of its own, by whose path its processes are known.
+  const env = { ...process.env, TMPDIR: folder, XDG_CACHE_HOME: folder };
   try {
     for (let round = 0; round < Math.max(6, runs / 10); round++) {
       const child = spawn(process.execPath, [join(import.meta.dirname, "testing/storm.ts"), word, folder], {
@@ -126,6 +138,7 @@ test("X15: a storm of kills leaves nothing that nobody knows of", { skip, timeou
       if (monitor) await settled(() => livenessOf(monitor) === "dead");
     }
     await settled(() => running(word).length === 0);
+    await settled(() => helpers(folder).length === 0);
     assert.equal(readFileSync("/proc/self/mountinfo", "utf8"), mounts);
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -9,8 +9,8 @@ import {
   O,
   O_BY_ARCHITECTURE,
   PR,
-  SIGKILL,
 } from "./flags.ts";
+import { lifeLine } from "./guard.ts";
 import type { Inside } from "./inside.ts";
 import { ownerRules } from "./seccomp/owners.ts";
 import type { CallArchitecture } from "./syscall-numbers.ts";
@@ -39,8 +39,9 @@ export function supervisor(
   const child = table.register();
   const parent = table.mark();
   const proc = guarded ? newProc(table) : ownProc(table, architecture);
+  const line = lifeLine(table);
   table.clone(0, child, parent, "fork");
-  table.call("prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
+  line.hold();
   // The program may share a user with it, and with a joined pid namespace it may be its neighbour.
   table.call("prctl", [PR.SET_DUMPABLE, 0, 0, 0, 0]);
   table.call("close", [socket[1]]);
@@ -58,6 +59,7 @@ export function supervisor(
   table.supervise(listener, proc, rules, count);
   table.leave(0);
   table.place(parent);
+  line.keep();
   table.call("close", [socket[0]]);
   table.call("close", [proc]);
 }

@@ -1,3 +1,4 @@
+import { hostDevices, makeDevices } from "./devices.ts";
 import { AT_FDCWD, AT_RECURSIVE, MOUNT_ATTR, MS, O, OPEN_TREE } from "./flags.ts";
 import type { Inside, WaitingMount } from "./inside.ts";
 import { fileSystem } from "./mounts.ts";
@@ -98,6 +99,7 @@ export function fillDev(inside: Inside): void {
   }
   for (const [path, target] of LINKS)
     table.call("symlinkat", [table.text(target), AT_FDCWD, table.text(path)], { label: `symlink ${path}` });
+  if (inside.spec.hostDevices && inside.privileges.initial) makeDevices(inside, hostDevices());
 }
 
 /** Hides and write-protects parts of /proc and /sys, after everything is in place. */

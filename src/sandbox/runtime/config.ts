@@ -1,3 +1,4 @@
+import { hostDevices } from "../devices.ts";
 import { limitsOf } from "../limits.ts";
 import type { Privileges } from "../privileges.ts";
 import { FAKED } from "../seccomp/filters.ts";
@@ -52,6 +53,7 @@ export function runtimeConfig(
     mounts: [...systemMounts(spec, privileges, sys), ...staged.map(ociMount)],
     linux: {
       namespaces: namespaces(spec),
+      ...(spec.hostDevices && privileges.initial ? { devices: hostDevices().map(({ mode, ...one }) => ({ ...one, fileMode: mode })) } : {}),
       maskedPaths: spec.unmasked ? [] : [...MASKED, ...(sys === undefined ? [] : ["/sys/fs/cgroup"])],
       readonlyPaths: spec.unmasked ? [] : READ_ONLY,
       ...(filtered ? { seccomp: ociSeccomp(profile, faked, architecture) } : {}),

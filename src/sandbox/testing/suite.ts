@@ -1,19 +1,18 @@
 /** What every engine must do, on every level: the same tests over nought's own engine, in both its forms, and over real runtimes. */
 import assert from "node:assert/strict";
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { Failure } from "../../kit/error.ts";
-import { createTask } from "../../task/task.ts";
 import { setEngine } from "../engine.ts";
-import { installHelper } from "../helper.ts";
-import { newTable } from "../perform.ts";
 import { ownPrivileges } from "../privileges.ts";
-import { type Machine, runSandbox } from "../run.ts";
+import type { Machine } from "../run.ts";
 import { Box, runCollecting } from "./box.ts";
+import { confinementSuite } from "./confinement.ts";
 
 /** Registers the tests under the engine's name. */
 export function sandboxSuite(engine: string, machine: Machine, skip: string | false): void {
+  confinementSuite(engine, machine, skip);
   const box = skip ? undefined : new Box(machine);
   after(() => {
     setEngine(undefined);
@@ -25,8 +24,6 @@ export function sandboxSuite(engine: string, machine: Machine, skip: string | fa
       setEngine(engine === "perl" ? "perl" : undefined);
       await run();
     });
-  /** For what needs more than one user id. */
-  const checkUsers = (name: string, run: () => Promise<void>) => check(name, run, ownPrivileges().single && "only one user id exists here");
 
   check("a step writes into its upper directory and nowhere else", async () => {
     const { code, out, err } = await here().sh("echo hello; echo oops >&2; echo text > /etc/new; exit 3");
@@ -72,91 +69,11 @@ export function sandboxSuite(engine: string, machine: Machine, skip: string | fa
     for (const line of lines.filter((one) => /^\d+:.*:/.test(one))) assert.match(line, /:\/(\.\.)*$/);
   });
 
-  check("capabilities are docker's, and none can be inherited", async () => {
-    const { out } = await here().sh("grep Cap /proc/self/status");
-    const caps = Object.fromEntries(
-      out
-        .trim()
-        .split("\n")
-        .map((line) => line.split(/:\s*/) as [string, string]),
-    );
-    assert.deepEqual(caps, {
-      CapInh: "0000000000000000",
-      CapPrm: "00000000a80425fb",
-      CapEff: "00000000a80425fb",
-      CapBnd: "00000000a80425fb",
-      CapAmb: "0000000000000000",
-    });
-    const none = await here().sh("grep CapEff /proc/self/status", { capabilities: [] });
-    assert.equal(none.out, "CapEff:\t0000000000000000\n");
-  });
-
-  checkUsers("another user has its groups, no capabilities, and may open its own output again", async () => {
-    const { out, err } = await here().sh(
-      "id -u; id -g; cat /proc/self/status | grep -E 'Groups|CapEff'; echo again > /dev/stderr; echo more > /proc/1/fd/1",
-      {
-        user: { uid: 1000, gid: 1001, groups: [2000] },
-      },
-    );
-    assert.equal(out, "1000\n1001\nGroups:\t1001 2000 \nCapEff:\t0000000000000000\nmore\n");
-    assert.equal(err, "again\n");
-  });
-
   check("the working directory is made for the user, and root may go where the user may not", async () => {
     const made = await here().sh("pwd; stat -c %u:%g:%a . ..", { cwd: "/app/a/b", user: { uid: 1000, gid: 1000, groups: [] } });
     const owner = ownPrivileges().single ? "0:0" : "1000:1000";
     assert.equal(made.out, `/app/a/b\n${owner}:755\n${owner}:755\n`);
     assert.equal((await here().sh("pwd", { cwd: "/app" })).out, "/app\n");
-  });
-
-  check("X02: what leads out of a sandbox is refused by the kernel", async () => {
-    const calls: readonly (readonly [string, readonly number[], number])[] = [
-      ["mount", [], -1],
-      ["umount2", [], -1],
-      ["pivot_root", [], -1],
-      ["unshare", [0x10000000], -1],
-      ["setns", [], -1],
-      ["clone3", [], -38],
-      ["fsopen", [], -1],
-      ["open_tree", [], -1],
-      ["keyctl", [], -1],
-      ["add_key", [], -1],
-      ["request_key", [], -1],
-      ["bpf", [], -1],
-      ["perf_event_open", [], -1],
-      ["userfaultfd", [], -1],
-      ["io_uring_setup", [8], -1],
-      ["kexec_load", [], -1],
-      ["init_module", [], -1],
-      ["finit_module", [], -1],
-      ["reboot", [], -1],
-      ["swapon", [], -1],
-      ["acct", [], -1],
-      ["syslog", [], -1],
-      ["quotactl", [], -1],
-      ["open_by_handle_at", [], -1],
-      ["personality", [0x40000], -1],
-      ["socket", [38, 5, 0], -1],
-      ["socket", [40, 1, 0], -1],
-      ["getpid", [], 1],
-    ];
-    const table = newTable();
-    const results = table.space(8 * calls.length);
-    for (const [at, [name, args]] of calls.entries()) table.call(name, args, { ignore: true, into: { at: results.at + 8 * at } });
-    table.call("write", [1, results, 8 * calls.length]);
-    // The helper performs any call: inside, it is the probe.
-    copyFileSync(installHelper().path, join(here().base, "bin/nbox"));
-    writeFileSync(join(here().base, "probe.table"), table.finish().bytes);
-    let bytes = Buffer.alloc(0);
-    const exit = await runSandbox(
-      here().spec({ args: ["nbox", "/probe.table"] }),
-      { out: (_, chunk) => void (bytes = Buffer.concat([bytes, chunk])) },
-      createTask(),
-      machine,
-    );
-    assert.equal(exit.code, 0);
-    const answers = calls.map(([name, args], at) => [name, args, Number(bytes.readBigInt64LE(8 * at))]);
-    assert.deepEqual(answers, calls);
   });
 
   check("X09: a mount point cannot be replaced by a link", async () => {
@@ -196,27 +113,6 @@ export function sandboxSuite(engine: string, machine: Machine, skip: string | fa
       if (result instanceof Failure) assert.match(result.message, /find magic/);
       else assert.equal((result as { out: string }).out, "innerhostname\n");
     }
-  });
-
-  checkUsers("X27: a secret is a file in memory with its mode and owner", async () => {
-    const secret = {
-      type: "bytes",
-      target: "/run/secrets/key",
-      bytes: Buffer.from("marker-7f3a"),
-      mode: 0o400,
-      uid: 1000,
-      gid: 1000,
-      readonly: true,
-    } as const;
-    const { out } = await here().sh(
-      "stat -c '%a %u:%g' /run/secrets/key; cat /run/secrets/key; grep secrets /proc/self/mountinfo | grep -c tmpfs",
-      {
-        mounts: [secret],
-        user: { uid: 1000, gid: 1000, groups: [] },
-      },
-    );
-    assert.equal(out, "400 1000:1000\nmarker-7f3a1\n");
-    assert.deepEqual(readdirSync(here().upper), []);
   });
 
   check("tmpfs mounts have their size and mode, deeper targets come later", async () => {
@@ -341,20 +237,6 @@ export function sandboxSuite(engine: string, machine: Machine, skip: string | fa
       },
     );
     assert.equal(`${out} ${code}`, "up\ngot\n 5");
-  });
-
-  check("X05: what a step leaves running is dead after it", async () => {
-    const { out } = await here().sh("setsid sleep 1234 & (setsid sh -c 'sleep 1234 &' &) ; sleep 0.1; echo ok");
-    assert.equal(out, "ok\n");
-    for (const pid of readdirSync("/proc").filter((one) => /^\d+$/.test(one))) {
-      let line = "";
-      try {
-        line = readFileSync(`/proc/${pid}/cmdline`, "latin1");
-      } catch {
-        continue;
-      }
-      assert.ok(!line.includes("sleep\u00001234"), `process ${pid} is left`);
-    }
   });
 
   check("a layer with many layers below it", async () => {
