@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { Failure } from "../kit/error.ts";
+import { createTask } from "../task/task.ts";
 import { lockEntryOf } from "./archive.ts";
 import type { ArchiveOptions } from "./face.ts";
 import { sha256, TestMirror, type TestPackage, type TestSuite } from "./testing/mirror.ts";
@@ -225,6 +226,28 @@ test("D25: what was fetched once works without a server, also from a lock alone"
   assert.deepEqual(Object.keys(entry).sort(), ["architecture", "name", "path", "sha256", "size", "suite", "version"]);
   assert.ok(!JSON.stringify(entry).includes("127.0.0.1"));
   assert.ok(readFileSync((await archive.fetchDeb(entry, mirror.task)).path).equals(first));
+});
+
+test("an interrupted download leaves nothing; so does a server that falls silent, and the rest goes on where it was", async () => {
+  await using mirror = await ready();
+  const [record] = await records(mirror);
+  assert.ok(record);
+  const stop = new AbortController();
+  mirror.answer = (_, response) => {
+    response.writeHead(200, { "content-length": "300000" }).write(Buffer.alloc(1000), () => setTimeout(() => stop.abort(), 10));
+    return true;
+  };
+  using archive = mirror.open();
+  await assert.rejects(archive.fetchDeb(record, createTask(undefined, stop.signal)), failing(130, /interrupted/));
+  clean(mirror, "debs");
+  mirror.answer = (_, response) => {
+    response.writeHead(200, { "content-length": "300000" }).write(Buffer.alloc(1000), () => response.destroy());
+    return true;
+  };
+  await assert.rejects(archive.fetchDeb(record, mirror.task), failing(6, /broke after 1000 bytes of 300000/));
+  clean(mirror, "debs");
+  mirror.answer = undefined;
+  assert.equal((await archive.fetchDeb(record, mirror.task)).size, 300_000);
 });
 
 test("a second mirror is asked where the first has not got it or has it wrong", async () => {
