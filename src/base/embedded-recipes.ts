@@ -245,7 +245,8 @@ export interface EmbeddedTag {
 /** Reads `latest`, `SUITE`, and either with `debug` and `nonroot`: `trixie-debug-nonroot`. Undefined for any other tag. */
 export function readTag(tag: string): EmbeddedTag | undefined {
   const [, first = "", debug, nonroot] = /^([a-z]+?)??(?:(?:^|-)(debug))?(?:(?:^|-)(nonroot))?$/.exec(tag) ?? [];
-  if (tag === "" || (first === "" && debug === undefined && nonroot === undefined)) return undefined;
+  if (tag === "" || first === "debug" || first === "nonroot") return undefined;
+  if (first === "" && debug === undefined && nonroot === undefined) return undefined;
   return { ...(first === "" || first === "latest" ? {} : { suite: first }), debug: debug !== undefined, nonroot: nonroot !== undefined };
 }
 

@@ -12,7 +12,7 @@ const PREFIX = "nought/debian/with/";
  * it is made once and found in the store from then on. Undefined for text that does not begin so. Throws USAGE.
  */
 export function debianContext(text: string): Reference | undefined {
-  const [, suite, query] = /^debian:([^?/]*)(?:\?(.*))?$/.exec(text) ?? [];
+  const [, suite, query] = /^debian:([^?]*)(?:\?(.*))?$/.exec(text) ?? [];
   if (suite === undefined) return undefined;
   const bad = (why: string) =>
     new Failure("USAGE", `build context ${printable(text)}: ${why}`, { hint: "The form is debian:SUITE?packages=NAME,NAME." });
