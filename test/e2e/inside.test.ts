@@ -128,6 +128,35 @@ for (const { who, user, skip } of people()) {
       assert.match(box.out("images"), /^localhost\/nought\/toolbox +latest/m);
     });
 
+    test("commit stops the processes for as long as it reads, and they go on also if it is killed", async () => {
+      const line = "while :; do echo line >> /tmp/busy; done";
+      box.out("run", "-d", "--name", "busy", "--network", "none", "bb", "sh", "-c", line);
+      box.out("commit", "busy", "quiet");
+      const size = () => Number(/ (\d+) \d{4}-/.exec(box.shell("nought cp busy:/tmp/busy - | tar tv --numeric-owner").stdout)?.[1]);
+      const before = size();
+      const child = box.start(["commit", "busy", "killed"]);
+      await new Promise((resolve) => setTimeout(resolve, 400));
+      child.kill("SIGKILL");
+      await new Promise((resolve) => setTimeout(resolve, 400));
+      assert.ok(size() > before, "it goes on");
+      box.out("rm", "-f", "busy");
+    });
+
+    test("cp and what is mounted into a container: volumes are copied to, running or not; read-only roots are refused", () => {
+      const flags = ["--network", "none", "--read-only", "-v", "data:/app", "bb", "sleep", "1000"];
+      box.out("run", "-d", "--name", "mounted", ...flags);
+      box.out("cp", "folder/sub/file", "mounted:/app/running");
+      const refused = box.run(["cp", "folder/sub/file", "mounted:/tmp/x"]);
+      assert.deepEqual([refused.status, refused.stderr.split("\n")[0]], [1, "ERROR: container rootfs is marked read-only"]);
+      box.out("stop", "-t", "0", "mounted");
+      box.out("cp", "folder/sub/file", "mounted:/app/stopped");
+      box.out("cp", "mounted:/app/.", "volume");
+      assert.deepEqual(readdirSync(join(box.dir, "volume")).sort(), ["running", "stopped"]);
+      assert.equal(box.out("diff", "mounted"), "");
+      assert.equal(box.out("run", "--rm", "--network", "none", "-v", "data:/d", "bb", "ls", "/d"), "running\nstopped\n");
+      box.out("rm", "-f", "mounted");
+    });
+
     test("the same of a container that does not run", () => {
       box.out("stop", "-t", "0", "bare");
       box.out("cp", "folder/sub/file", "bare:/tmp/later");

@@ -1,5 +1,6 @@
 import { findContainer } from "../../container/face.ts";
 import { commitContainer } from "../../container/files/commit.ts";
+import { freeze } from "../../container/files/freeze.ts";
 import { parsePlatform } from "../../oci/platform.ts";
 import { parseNewName } from "../../oci/reference.ts";
 import { enterUserNamespace } from "../../sandbox/userns.ts";
@@ -14,8 +15,9 @@ export async function run(call: Invocation): Promise<void> {
   const { flags, args } = call;
   const [text = "", target] = args;
   const name = target === undefined || target === "" ? undefined : parseNewName(target);
-  enterUserNamespace();
   const container = findContainer(call.storeDir, text);
+  // To stop its processes one must be among its users.
+  enterUserNamespace(process.env, container.state.pid);
   const { record } = container;
   const config = await changedConfig(flags.list("change"), record.config, parsePlatform(record.image.platform));
   const epoch = await readEpoch(undefined, undefined, call.env["SOURCE_DATE_EPOCH"], { kind: "none" });
@@ -23,6 +25,7 @@ export async function run(call: Invocation): Promise<void> {
   const task = createTask(() => {}, call.signal);
   const store = await call.store();
   const facts = { created: epoch ?? Math.floor(Date.now() / 1000), config, ...(author ? { author } : {}), ...(message ? { message } : {}) };
+  await using _still = flags.bool("pause") ? freeze(container) : undefined;
   const image = await commitContainer(store, container, facts, task);
   if (name) await nameImage(store, name, image.descriptor, task);
   else await store.keep(image.descriptor);

@@ -1,5 +1,5 @@
 import { findContainer } from "../../container/face.ts";
-import { type CopyHow, copyIn, copyOut, copyOutTo, writerInto } from "../../container/files/cp.ts";
+import { type CopyHow, checkWritable, copyIn, copyOut, copyOutTo, writerInto } from "../../container/files/cp.ts";
 import { readTar } from "../../container/files/read-tar.ts";
 import { openView } from "../../container/files/view.ts";
 import { TarItems } from "../../container/files/write-tar.ts";
@@ -48,6 +48,7 @@ async function into(call: Invocation, name: string, from: string, path: string, 
   const container = findContainer(call.storeDir, name);
   const user = container.record.config.User;
   await using view = await openView(call.storeDir, container, true);
+  checkWritable(container, path);
   const how = howOf(call, call.flags.bool("archive") && user ? userOf(container.record, container.places, user) : "keep");
   if (from !== "-") return await copyIn(view.root, name, from, path, how, task);
   await readTar(standardInput(call.signal), writerInto(view.root, name, path, how), task);
