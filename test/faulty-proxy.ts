@@ -43,8 +43,8 @@ export interface FaultyProxy {
   readonly host: string;
   /** What was done, in order: `GET /v2/a/blobs/sha256:… cut`. */
   readonly done: readonly string[];
-  /** Headers that clients sent, for a look whether a password went astray. */
-  readonly seen: readonly { readonly url: string; readonly authorization: string | undefined }[];
+  /** What clients sent, for a look whether a password went astray or more was asked for than needed. */
+  readonly seen: readonly { readonly url: string; readonly authorization: string | undefined; readonly range: string | undefined }[];
   stop(): Promise<void>;
 }
 
@@ -66,7 +66,7 @@ export async function startFaultyProxy(options: ProxyOptions): Promise<FaultyPro
   const random = seeded(options.seed);
   const faults = options.faults ?? FAULTS;
   const done: string[] = [];
-  const seen: { url: string; authorization: string | undefined }[] = [];
+  const seen: { url: string; authorization: string | undefined; range: string | undefined }[] = [];
   const tokens = new Map<string, number>();
   let counter = 0;
   const holds = new Set<NodeJS.Timeout>();
@@ -82,7 +82,7 @@ export async function startFaultyProxy(options: ProxyOptions): Promise<FaultyPro
     request.on("error", () => {});
     response.on("error", () => {});
     const url = request.url ?? "/";
-    seen.push({ url, authorization: request.headers.authorization });
+    seen.push({ url, authorization: request.headers.authorization, range: request.headers.range });
     if (options.tokens && url.startsWith("/token")) return giveToken(request, response);
     const fault = random() < options.rate ? faults[Math.floor(random() * faults.length)] : undefined;
     const where = random();

@@ -14,8 +14,8 @@ export interface Turn {
 export type Turns = (step: Step, below: Built) => Promise<Turn>;
 
 /**
- * For builds of one Dockerfile side by side, one for each platform: a step that several of them come to, on the same layers, is performed by
- * one while the others wait, and find it in the cache then. Nobody waits for himself: who holds a turn waits for earlier stages only.
+ * For builds of one Dockerfile side by side, one for each platform: a step that several of them come to, on the same layers, is performed
+ * by one while the others wait, and find it in the cache then. Nobody waits for himself: who holds a turn waits for earlier stages only.
  */
 export function createTurns(): Turns {
   const last = new Map<Digest, Promise<void>>();

@@ -3,6 +3,7 @@ import { BASE_COMMANDS } from "./base.ts";
 import { BUILD_COMMANDS } from "./build.ts";
 import { CACHE_COMMANDS } from "./cache.ts";
 import { CONTAINER_COMMANDS } from "./container.ts";
+import { FILES_COMMANDS } from "./files.ts";
 import { IMAGE_COMMANDS } from "./image.ts";
 import { INSIDE_COMMANDS } from "./inside.ts";
 import { OTHER_COMMANDS } from "./other.ts";
@@ -15,6 +16,7 @@ export const COMMANDS: readonly Command[] = [
   ...BUILD_COMMANDS,
   ...CACHE_COMMANDS,
   ...CONTAINER_COMMANDS,
+  ...FILES_COMMANDS,
   ...IMAGE_COMMANDS,
   ...INSIDE_COMMANDS,
   ...OTHER_COMMANDS,
