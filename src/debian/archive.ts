@@ -20,7 +20,7 @@ const MAX_AGE = 3600;
 
 /**
  * Opens the archive that holds a suite, with its updates and security where they are known (site.ts says how the mirror is chosen). Nothing
- * is fetched yet. Throws USAGE where no mirror is known.
+ * is fetched yet, nor looked for: where no mirror is known, that is told (USAGE) when one is needed.
  */
 export function openArchive(options: ArchiveOptions, task: Task): Archive {
   const env = options.env ?? process.env;
@@ -37,14 +37,16 @@ export function openArchive(options: ArchiveOptions, task: Task): Archive {
     maxAge: (options.maxAge ?? MAX_AGE) * 1000,
     now: options.now ?? Date.now,
   };
-  const sites = chooseSites(options, conf, note);
+  let chosen: Site[] | undefined;
+  // Whoever has all packages in the cache needs no mirror.
+  const sites = () => (chosen ??= chooseSites(options, conf, note));
   const open: OpenIndex[] = [];
   let suites: Promise<OpenSuite[]> | undefined;
   const indexes = new Map<Architecture, Promise<OpenIndex[]>>();
 
   const openSuites = (task: Task, freshly = false) => {
     if (freshly) suites = undefined;
-    suites ??= inParallel(sites, (site) => openSuite(site, freshly ? { ...access, maxAge: 0 } : access, task)).then((list) =>
+    suites ??= inParallel(sites(), (site) => openSuite(site, freshly ? { ...access, maxAge: 0 } : access, task)).then((list) =>
       list.filter((one) => one !== undefined),
     );
     return suites;
@@ -83,10 +85,8 @@ export function openArchive(options: ArchiveOptions, task: Task): Archive {
     }
     return createPool(parts);
   };
-  const rootsOf = (suite: string): readonly string[] => {
-    const known = sites.find((site) => site.suite === suite) ?? otherSite(options, suite, conf, note);
-    return known.roots;
-  };
+  const rootsOf = (suite: string): readonly string[] =>
+    (sites().find((site) => site.suite === suite) ?? otherSite(options, suite, conf, note)).roots;
 
   const self: Archive = {
     async packages(architecture, names, task) {
@@ -101,7 +101,7 @@ export function openArchive(options: ArchiveOptions, task: Task): Archive {
       const { packages, reasons } = solve(request, pool, architectures);
       return { architecture: request.architecture, packages, reasons, suites: (await openSuites(task)).map((one) => one.suite) };
     },
-    fetchDeb: (what, task) => fetchDeb(what, rootsOf(what.suite), access, task),
+    fetchDeb: (what, task) => fetchDeb(what, () => rootsOf(what.suite), access, task),
     async *fetchDebs(what, task) {
       yield* ordered(what, WIDTH, (entry) => self.fetchDeb(entry, task));
     },

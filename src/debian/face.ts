@@ -112,7 +112,8 @@ export interface Archive extends Disposable {
   resolve(request: ResolveRequest, task: Task): Promise<Resolution>;
   /**
    * Fetches a .deb, verified while its bytes come in, or finds it in the cache (verified again). Several may run at a time.
-   * Works from a LockEntry alone: then no index is read. Throws DIGEST, NETWORK, USAGE (no mirror is known for the suite), STORAGE.
+   * Works from a LockEntry alone: then no index is read. Throws DIGEST, NETWORK, USAGE (no mirror is known for the suite, and one is
+   * needed), STORAGE.
    */
   fetchDeb(what: LockEntry, task: Task): Promise<DebFile>;
   /** Several .debs in parallel, in the order given. */

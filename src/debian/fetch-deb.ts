@@ -20,12 +20,13 @@ export interface DebAccess {
 }
 
 /**
- * The .deb of a lock entry, from the cache or from the first of `roots` that has it. Size and sha256 are computed while the bytes come in; the
- * file gets its name only when they are right. Throws DIGEST, NETWORK, PACKAGE (a path that leads elsewhere), STORAGE, NO_SPACE.
+ * The .deb of a lock entry, from the cache or from the first of `roots` that has it (they are looked for only then). Size and sha256 are
+ * computed while the bytes come in; the file gets its name only when they are right. Throws DIGEST, NETWORK, PACKAGE (a path that leads
+ * elsewhere), STORAGE, NO_SPACE.
  */
 export async function fetchDeb(
   what: LockEntry,
-  roots: readonly string[],
+  roots: () => readonly string[],
   { cache, transport, offline }: DebAccess,
   task: Task,
 ): Promise<DebFile> {
@@ -42,7 +43,7 @@ export async function fetchDeb(
     throw new Failure("NETWORK", `${name} was never fetched, and offline nothing is asked for`, { hint: "Run it once without --offline." });
   }
   let problem: unknown;
-  for (const root of roots) {
+  for (const root of roots()) {
     try {
       await download(`${root}/${encodePath(what.path)}`, path, what, cache, transport, task);
       return deb;

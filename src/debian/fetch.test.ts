@@ -226,6 +226,13 @@ test("D25: what was fetched once works without a server, also from a lock alone"
   assert.deepEqual(Object.keys(entry).sort(), ["architecture", "name", "path", "sha256", "size", "suite", "version"]);
   assert.ok(!JSON.stringify(entry).includes("127.0.0.1"));
   assert.ok(readFileSync((await archive.fetchDeb(entry, mirror.task)).path).equals(first));
+  // Not even a machine that knows no mirror needs one for what is there.
+  using nowhere = mirror.open({ root: join(mirror.base, "nowhere") });
+  assert.ok(readFileSync((await nowhere.fetchDeb(entry, mirror.task)).path).equals(first));
+  await assert.rejects(
+    nowhere.fetchDeb({ ...entry, sha256: "0".repeat(64) }, mirror.task),
+    failing(2, /no mirror is known for Debian's bookworm/),
+  );
 });
 
 test("an interrupted download leaves nothing; so does a server that falls silent, and the rest goes on where it was", async () => {

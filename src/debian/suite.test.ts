@@ -126,3 +126,28 @@ test("a damaged cache is fetched again", async () => {
     }
   }
 });
+
+test("D26: another clock, another umask, another cache: the same packages in the same order, to the byte", async () => {
+  await using mirror = await ready();
+  const packages = ["c", "b", "a"].map((name) => ({ name, fields: { Depends: name === "a" ? "b | c" : "z" } }));
+  await mirror.suite("bookworm", {
+    packages: [
+      ...packages,
+      { name: "hello", fields: { Depends: "a, c" } },
+      { name: "y", fields: { Provides: "z" } },
+      { name: "x", fields: { Provides: "z" } },
+    ],
+  });
+  const lock = async (options: Partial<ArchiveOptions>) => {
+    using archive = mirror.open(options);
+    const { packages, suites } = await archive.resolve({ packages: ["hello"], architecture: "amd64" }, mirror.task);
+    return JSON.stringify([packages, suites]);
+  };
+  const once = await lock({});
+  const before = process.umask(0o077);
+  try {
+    assert.equal(await lock({ cacheDir: join(mirror.base, "other"), now: () => Date.now() + 3 * DAY }), once);
+  } finally {
+    process.umask(before);
+  }
+});
