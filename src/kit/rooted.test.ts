@@ -60,7 +60,9 @@ test("X23: whoever renames directories meanwhile cannot lead us out", async (t) 
   writeFileSync(join(dir, "b/file"), "outside");
   const script = `const { renameSync, symlinkSync, unlinkSync } = require("node:fs"); process.chdir(process.argv[1]);
     process.stdout.write("x");
-    for (const end = Date.now() + 1500; Date.now() < end;) { renameSync("a", "moved"); symlinkSync("..", "a"); unlinkSync("a"); renameSync("moved", "a"); }`;
+    for (const end = Date.now() + 1500; Date.now() < end;) {
+      renameSync("a", "moved"); symlinkSync("..", "a"); unlinkSync("a"); renameSync("moved", "a");
+    }`;
   const child = spawn(process.execPath, ["-e", script, join(dir, "root")], { stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise((resolve) => child.once("exit", resolve));
   await new Promise((resolve) => child.stdout.once("data", resolve));

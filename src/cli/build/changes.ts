@@ -44,8 +44,8 @@ const REQUEST = {
 } as const;
 
 /**
- * The config that `-c` instructions make of another one, or of none: planned as those of a Dockerfile are, FROM an image with that config. Throws
- * SYNTAX, USAGE.
+ * The config that `-c` instructions make of another one, or of none: planned as those of a Dockerfile are, FROM an image with that config.
+ * Throws SYNTAX, USAGE.
  */
 export async function changedConfig(
   changes: readonly string[],

@@ -50,8 +50,8 @@ export async function run(call: Invocation): Promise<number> {
 type Running = { readonly pid: number } | { readonly lowers: readonly string[] };
 
 /**
- * What is meant if it is no image: a container by its name, a process by its number, a container by its id or the beginning of one. A container
- * that does not run is debugged like an image, with what it changed.
+ * What is meant if it is no image: a container by its name, a process by its number, a container by its id or the beginning of one. A
+ * container that does not run is debugged like an image, with what it changed.
  */
 async function findRunning(storeDir: string, name: string): Promise<Running | undefined> {
   const { findContainer, rootOf } = await import("../../container/face.ts");

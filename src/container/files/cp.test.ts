@@ -173,7 +173,10 @@ test("X23: whoever renames directories while they are copied gets nothing of the
   mkdirSync(join(top, `${count}`, "work/deep/er"), { recursive: true });
   writeFileSync(join(top, `${count}`, "work/deep/er/f0"), "outside");
   const script = `const { renameSync, symlinkSync, unlinkSync } = require("node:fs"); process.chdir(process.argv[1]); console.log(1);
-    for (const end = Date.now() + 1500; Date.now() < end;) { renameSync("work/deep", "gone"); symlinkSync("../../work/deep", "work/deep"); unlinkSync("work/deep"); renameSync("gone", "work/deep"); }`;
+    for (const end = Date.now() + 1500; Date.now() < end;) {
+      renameSync("work/deep", "gone"); symlinkSync("../../work/deep", "work/deep");
+      unlinkSync("work/deep"); renameSync("gone", "work/deep");
+    }`;
   const child = spawn(process.execPath, ["-e", script, p.root], { stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise((resolve) => child.once("exit", resolve));
   await new Promise((resolve) => child.stdout.once("data", resolve));

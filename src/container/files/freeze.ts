@@ -11,8 +11,8 @@ const SIGCONT = 18;
 const ROUNDS = 20;
 
 /**
- * Stops all processes of a running container until it is disposed of; one that does not run stays as it is. However this process ends, they go
- * on: a process of the helper's waits for that, at a pipe, and wakes them.
+ * Stops all processes of a running container until it is disposed of; one that does not run stays as it is. However this process ends,
+ * they go on: a process of the helper's waits for that, at a pipe, and wakes them.
  */
 export function freeze(container: Container): AsyncDisposable {
   const helpers: (() => Promise<void>)[] = [];

@@ -15,9 +15,10 @@ const CHUNK = 1 << 20;
 const KERNELS: ReadonlySet<string> = new Set(["/proc", "/sys", "/dev"]);
 
 /**
- * Reads a place and all below it into a sink, the place itself under the name `as`. File systems mounted on /proc, /sys and /dev are left out. Directories are entered by descriptors, so
- * whoever renames them meanwhile cannot lead us elsewhere; what vanishes in that moment is left out. Sockets are no files and left out too.
- * Throws STORAGE, LIMIT, INTERRUPTED, CHANGED for a file that became shorter, and what the sink throws.
+ * Reads a place and all below it into a sink, the place itself under the name `as`. File systems mounted on /proc, /sys and /dev are left
+ * out. Directories are entered by descriptors, so whoever renames them meanwhile cannot lead us elsewhere; what vanishes in that moment is
+ * left out. Sockets are no files and left out too. Throws STORAGE, LIMIT, INTERRUPTED, CHANGED for a file that became shorter, and what the
+ * sink throws.
  */
 export async function readFolder(place: RootedPlace, as: string, sink: ItemSink, task: Task): Promise<void> {
   if (place.stats === undefined) throw new Error("internal: nothing to read");
