@@ -5,6 +5,7 @@ import { signalNumber, signalProcess } from "../../container/signal.ts";
 import { waitContainer } from "../../container/stop.ts";
 import type { ProcessIdentity } from "../../kit/liveness.ts";
 import { attachInput } from "../../sandbox/attach.ts";
+import { rawTerminal, restoreTerminal } from "../../sandbox/raw.ts";
 import { createTask, type Task } from "../../task/task.ts";
 import type { Invocation } from "../command.ts";
 import { checkTerminal } from "../container/check-terminal.ts";
@@ -53,8 +54,14 @@ export async function run(call: Invocation): Promise<number> {
 async function bringInput({ record }: Container, target: ProcessIdentity, keys: Uint8Array, detach: () => void, task: Task): Promise<void> {
   const { terminal } = record.options;
   const size = () => resizeTerminal(target.pid, process.stdout.rows ?? 24, process.stdout.columns ?? 80);
-  if (terminal) {
-    process.stdin.setRawMode(true);
+  const settings = terminal ? rawTerminal() : undefined;
+  const back = () => {
+    if (settings) restoreTerminal(settings);
+  };
+  if (settings) {
+    // Node's own raw mode would still add carriage returns to output.
+    restoreTerminal({ ...settings, saved: settings.raw });
+    process.on("exit", back);
     size();
     process.stdout.on("resize", size);
   }
@@ -64,6 +71,8 @@ async function bringInput({ record }: Container, target: ProcessIdentity, keys: 
     // Ended, left, or never with a way in.
   } finally {
     process.stdout.off("resize", size);
-    if (terminal) process.stdin.setRawMode(false).pause();
+    process.off("exit", back);
+    back();
+    if (terminal) process.stdin.pause();
   }
 }

@@ -21,7 +21,10 @@ export async function run(call: Invocation): Promise<number> {
     const container = findContainer(storeDir, call.args[0] as string);
     if (container.state.status === "running")
       throw new Failure("CONFLICT", `container ${container.record.id} runs already`, { hint: "See what it says with `nought attach`." });
-    const exit = await runAttached(call, container, flags.bool("interactive"), task);
+    const exit = await runAttached(call, container, flags.bool("interactive"), task).catch((error: unknown) => {
+      // Docker's start fails with 1, whatever the reason.
+      throw error instanceof Failure && error.exit === 125 ? failingWith(error, 1) : error;
+    });
     if (container.record.options.autoRemove) await removeContainer(storeDir, container);
     return exit.code;
   }
@@ -33,4 +36,8 @@ export async function run(call: Invocation): Promise<number> {
     }
     call.out(`${word}\n`);
   });
+}
+
+function failingWith(error: Failure, exit: number): Failure {
+  return new Failure(error.code, error.message, { exit, cause: error, ...(error.hint === undefined ? {} : { hint: error.hint }) });
 }
