@@ -145,24 +145,26 @@ class ChangeReader implements ReadUpper {
 
   #leaf(found: Found, facts: Facts, shown: Entry | undefined): void {
     const { stats, path, file } = found;
+    // Several names of one file: the first in order is the file. What is below has other names only if it was copied up since.
+    if (stats.nlink > 1) {
+      const inode = `${stats.dev}:${stats.ino}`;
+      const first = this.#first.get(inode);
+      if (first !== undefined) {
+        this.draft.push({ ...facts, kind: "hardlink", target: first });
+        return;
+      }
+      this.#first.set(inode, path);
+    }
     let entry: Entry;
     if (stats.isFile()) {
-      if (stats.nlink > 1) {
-        const inode = `${stats.dev}:${stats.ino}`;
-        const first = this.#first.get(inode);
-        if (first !== undefined) {
-          this.draft.push({ ...facts, kind: "hardlink", target: first });
-          return;
-        }
-        this.#first.set(inode, path);
-      }
       entry = { ...facts, kind: "file", size: stats.size, content: { in: "host", path: file, stamp: stampOf(stats) } };
       if (stats.nlink === 1 && this.#isSameFile(entry, shown, stats)) return this.#leftOut("here");
     } else if (stats.isSymbolicLink())
       entry = { ...facts, mode: 0o777, kind: "symlink", target: decodeName(readlinkSync(fsName(file), { encoding: "buffer" })) };
     else if (stats.isFIFO()) entry = { ...facts, kind: "fifo" };
     else entry = { ...facts, kind: stats.isBlockDevice() ? "block" : "char", ...deviceOf(stats.rdev) };
-    if (entry.kind !== "file" && shown && whole(stats) && compareEntries(visible(shown), entry).length === 0) return this.#leftOut("here");
+    if (entry.kind !== "file" && stats.nlink === 1 && shown && whole(stats) && compareEntries(visible(shown), entry).length === 0)
+      return this.#leftOut("here");
     this.draft.push(entry);
   }
 
