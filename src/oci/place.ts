@@ -8,10 +8,14 @@ export interface Bytes extends AsyncDisposable {
   readonly size: number;
   /** Whole chunks in order. Reading from 0 to the end verifies size and digest and throws DIGEST at the end if they differ. */
   read(from?: number, to?: number): AsyncIterable<Uint8Array>;
+  /** The same from `from` to the end without a look at the digest, for those who take it anyway. */
+  unverified?(from: number): AsyncIterable<Uint8Array>;
 }
 
 /** Bytes on their way that can be had again: a writer that lost its connection goes on from `offset`. */
 export interface Rereadable extends AsyncIterable<Uint8Array> {
+  /** Reading them from their beginning to their end throws DIGEST where they are not what was announced: nobody need hash them again. */
+  readonly verified: boolean;
   from(offset: number): AsyncIterable<Uint8Array>;
 }
 

@@ -74,9 +74,13 @@ async function copyBlob(from: BytesReader, to: BytesWriter, part: Descriptor, ta
 
 async function copyOnce(from: BytesReader, to: BytesWriter, part: Descriptor, task: Task): Promise<void> {
   await using source = await from.open(part);
+  // Either side looks at the digest; once is enough.
+  const { unverified } = source;
+  const piecesFrom = (offset: number) => reporting(unverified?.(offset) ?? source.read(offset), part, offset, task);
   const bytes: Rereadable = {
-    [Symbol.asyncIterator]: () => reporting(source.read(), part, 0, task)[Symbol.asyncIterator](),
-    from: (offset) => reporting(source.read(offset), part, offset, task),
+    verified: unverified === undefined,
+    [Symbol.asyncIterator]: () => piecesFrom(0)[Symbol.asyncIterator](),
+    from: piecesFrom,
   };
   await to.put(bytes, part);
 }

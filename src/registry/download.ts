@@ -19,62 +19,64 @@ const PROGRESS = 1 << 20;
  */
 export function remoteBytes(what: Descriptor, get: Get, first: IncomingMessage | undefined, retryMs: number, task: Task): Bytes {
   let early = first;
+  async function* stream(from: number, to: number, verify: boolean): AsyncGenerator<Uint8Array> {
+    const end = Math.min(to, what.size);
+    const whole = verify && from === 0 && end === what.size ? hasher() : undefined;
+    let at = from;
+    let mark = from;
+    const patience = createPatience(retryMs, task, (problem) =>
+      task.emit({ type: "note", text: `${(problem as Failure).message}; going on at byte ${at}` }),
+    );
+    let ranges = true;
+    while (at < end) {
+      try {
+        const ready = at === 0 && end === what.size ? early : undefined;
+        if (ready) early = undefined;
+        const partial = at > 0 || end < what.size;
+        const answer = ready ?? (await get(partial && ranges ? { range: `bytes=${at}-${end - 1}` } : {}));
+        let skip = skipped(answer, at, what);
+        if (skip === undefined) {
+          answer.destroy();
+          if (!ranges) throw new Failure("NETWORK", `blob ${what.digest}: the registry sends parts that nobody asked for`);
+          ranges = false;
+          continue;
+        }
+        for await (const chunk of body(answer, what)) {
+          const rest = skip >= chunk.length ? undefined : chunk.subarray(skip);
+          skip -= Math.min(skip, chunk.length);
+          if (!rest) continue;
+          const piece = at + rest.length > end ? rest.subarray(0, end - at) : rest;
+          if (piece.length < rest.length && end === what.size)
+            throw new Failure("DIGEST", `blob ${what.digest}: more came than the ${what.size} bytes that were announced`);
+          whole?.update(piece);
+          at += piece.length;
+          yield piece;
+          if (at >= end && end < what.size) break;
+        }
+        if (at < end) throw broken(what, at, undefined);
+      } catch (problem) {
+        if (at - mark >= PROGRESS) {
+          mark = at;
+          patience.progress();
+        }
+        if (task.signal.aborted) throw new Failure("INTERRUPTED", `blob ${what.digest}: interrupted`, { cause: problem });
+        // All of it is here; only the end of the line was not told.
+        if (at >= end && problem instanceof Failure && problem.code === "NETWORK") break;
+        if (ranges && problem instanceof Refusal && problem.status === 416) {
+          ranges = false;
+          continue;
+        }
+        if (!(await patience.again(problem, (problem as { retryAfter?: string }).retryAfter))) throw problem;
+      }
+    }
+    const got = whole?.digest();
+    if (got !== undefined && got !== what.digest)
+      throw new Failure("DIGEST", `blob ${what.digest}: what the registry sent has the digest ${got}`);
+  }
   return {
     size: what.size,
-    async *read(from = 0, to = what.size) {
-      const end = Math.min(to, what.size);
-      const whole = from === 0 && end === what.size ? hasher() : undefined;
-      let at = from;
-      let mark = from;
-      const patience = createPatience(retryMs, task, (problem) =>
-        task.emit({ type: "note", text: `${(problem as Failure).message}; going on at byte ${at}` }),
-      );
-      let ranges = true;
-      while (at < end) {
-        try {
-          const ready = at === 0 && end === what.size ? early : undefined;
-          if (ready) early = undefined;
-          const partial = at > 0 || end < what.size;
-          const answer = ready ?? (await get(partial && ranges ? { range: `bytes=${at}-${end - 1}` } : {}));
-          let skip = skipped(answer, at, what);
-          if (skip === undefined) {
-            answer.destroy();
-            if (!ranges) throw new Failure("NETWORK", `blob ${what.digest}: the registry sends parts that nobody asked for`);
-            ranges = false;
-            continue;
-          }
-          for await (const chunk of body(answer, what)) {
-            const rest = skip >= chunk.length ? undefined : chunk.subarray(skip);
-            skip -= Math.min(skip, chunk.length);
-            if (!rest) continue;
-            const piece = at + rest.length > end ? rest.subarray(0, end - at) : rest;
-            if (piece.length < rest.length && end === what.size)
-              throw new Failure("DIGEST", `blob ${what.digest}: more came than the ${what.size} bytes that were announced`);
-            whole?.update(piece);
-            at += piece.length;
-            yield piece;
-            if (at >= end && end < what.size) break;
-          }
-          if (at < end) throw broken(what, at, undefined);
-        } catch (problem) {
-          if (at - mark >= PROGRESS) {
-            mark = at;
-            patience.progress();
-          }
-          if (task.signal.aborted) throw new Failure("INTERRUPTED", `blob ${what.digest}: interrupted`, { cause: problem });
-          // All of it is here; only the end of the line was not told.
-          if (at >= end && problem instanceof Failure && problem.code === "NETWORK") break;
-          if (ranges && problem instanceof Refusal && problem.status === 416) {
-            ranges = false;
-            continue;
-          }
-          if (!(await patience.again(problem, (problem as { retryAfter?: string }).retryAfter))) throw problem;
-        }
-      }
-      const got = whole?.digest();
-      if (got !== undefined && got !== what.digest)
-        throw new Failure("DIGEST", `blob ${what.digest}: what the registry sent has the digest ${got}`);
-    },
+    read: (from = 0, to = what.size) => stream(from, to, true),
+    unverified: (from) => stream(from, what.size, false),
     async [Symbol.asyncDispose]() {
       early?.destroy();
       early = undefined;

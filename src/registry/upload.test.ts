@@ -18,7 +18,7 @@ const failing =
 
 const big = randomFillSync(Buffer.alloc(3 << 20));
 const what = { digest: digestOf(big), size: big.length };
-const source: Rereadable = { [Symbol.asyncIterator]: () => pieces(0), from: (offset) => pieces(offset) };
+const source: Rereadable = { verified: false, [Symbol.asyncIterator]: () => pieces(0), from: (offset) => pieces(offset) };
 
 async function* pieces(from: number): AsyncGenerator<Uint8Array> {
   for (let at = from; at < big.length; at += 100_000) yield big.subarray(at, Math.min(big.length, at + 100_000));

@@ -12,6 +12,9 @@ import type { Layout } from "./layout.ts";
 import type { Session } from "./session.ts";
 import { blobPath, createWriter } from "./writer.ts";
 
+/** Bytes that are written at once when a blob comes in pieces. */
+const GATHER = 1 << 20;
+
 /** The blobs of a store by digest. All paths are made from digests, which are checked by their type. */
 export interface Blobs {
   pathOf(digest: Digest): string;
@@ -119,13 +122,34 @@ export function createBlobs(layout: Layout, session: Session): Blobs {
       try {
         const hash = hasher();
         let size = 0;
+        // Copied into one of two buffers (the chunk is the caller's), which is written while the other one fills.
+        let [filling, other]: [Buffer | undefined, Buffer | undefined] = [undefined, undefined];
+        let fill = 0;
+        let writing: Promise<void> | undefined;
+        const write = async () => {
+          await writing;
+          writing = into.writeLater((filling as Buffer).subarray(0, fill));
+          // Its failure is met at the next wait.
+          writing.catch(() => {});
+          [filling, other] = [other, filling];
+          fill = 0;
+        };
         for await (const chunk of bytes) {
           size += chunk.byteLength;
           if (expect && size > expect.size)
             throw new Failure("DIGEST", `what came for blob ${expect.digest} has more than its ${expect.size} bytes`);
           hash.update(chunk);
-          await into.write(chunk);
+          for (let at = 0; at < chunk.byteLength; ) {
+            filling ??= Buffer.allocUnsafeSlow(expect ? Math.max(1, Math.min(GATHER, expect.size)) : GATHER);
+            const part = Math.min(filling.byteLength - fill, chunk.byteLength - at);
+            filling.set(chunk.subarray(at, at + part), fill);
+            at += part;
+            fill += part;
+            if (fill === filling.byteLength) await write();
+          }
         }
+        if (fill > 0) await write();
+        await writing;
         const got = { digest: hash.digest(), size };
         if (expect) compare(expect, got);
         return await into.commit(got.digest, got.size);
