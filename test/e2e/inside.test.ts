@@ -116,6 +116,9 @@ for (const { who, user, skip } of people()) {
       assert.equal(status, 127);
       assert.match(stderr, /exec: "bash": executable file not found in \$PATH/);
       assert.match(stderr, /nought debug bare/);
+      const missing = box.run(["run", "--rm", "--network", "none", "bare", "sh"]);
+      assert.equal(missing.status, 127);
+      assert.match(missing.stderr, /exec: "sh": executable file not found in \$PATH[\s\S]*nought debug bare$/m);
       const seen = box.out("debug", "bare", "sh", "-c", "ps; ls /target/etc; echo changed > /target/tmp/by-debug");
       assert.match(seen, new RegExp(`^PID +USER +COMMAND\n +1 ${single ? "root" : "1000"} +/bin/sleep 1000\n[\\s\\S]*\ngroup\n`));
       const id = box.out("ps", "-q", "--no-trunc").trim();

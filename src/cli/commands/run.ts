@@ -13,6 +13,7 @@ import { runAttached } from "../container/foreground.ts";
 import { findImage } from "../container/image.ts";
 import { tellNotes } from "../container/notes.ts";
 import { checkCreateFlags, readCreateRequest } from "../container/request.ts";
+import { withToolsHint } from "../container/tools-hint.ts";
 
 /** `nought run`: makes a container and starts it, here or in the background. The exit code is the program's. */
 export async function run(call: Invocation): Promise<number> {
@@ -20,7 +21,7 @@ export async function run(call: Invocation): Promise<number> {
   const mode = (name: string) => flags.string(name) ?? "";
   try {
     enterBeside(storeDir, { pid: mode("pid"), ipc: mode("ipc"), uts: mode("uts"), network: mode("network") });
-    checkCreateFlags(flags);
+    checkCreateFlags(call);
     const detached = flags.bool("detach");
     const task = createTask(tellNotes(call), call.signal);
     await sweepContainers(storeDir);
@@ -48,6 +49,6 @@ export async function run(call: Invocation): Promise<number> {
     }
   } catch (error) {
     if (error instanceof Failure && error.code === "USAGE") throw error.exit === 2 ? new Failure("USAGE", error.message) : error;
-    throw asStartFailure(error);
+    throw withToolsHint(asStartFailure(error), call.args[0] as string);
   }
 }
