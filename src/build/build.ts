@@ -8,6 +8,7 @@ import { familiarName, withDefaultTag } from "../oci/reference.ts";
 import { openShelf, type Shelf } from "../shelf/shelf.ts";
 import type { ContentStore } from "../store/face.ts";
 import type { Task } from "../task/task.ts";
+import { advise } from "./advice.ts";
 import type { Built } from "./built.ts";
 import { finalConfig } from "./final-config.ts";
 import type { BuildGraph } from "./graph.ts";
@@ -80,9 +81,17 @@ export async function build(
     const graph = await plan(program, request, platforms, findImages(store, task, { remote, pull: request.pull }));
     check(program, request, platforms, inlet, graph, task);
     const shelf = openShelf(store, task);
+    let performed = false;
+    const watched: Task = {
+      ...task,
+      emit(news) {
+        if (news.type === "step" && news.state === "started") performed = true;
+        task.emit(news);
+      },
+    };
     const built = await solve(
       graph,
-      { ...tools(store, shelf, request, inlet, task), ...hooks },
+      { ...tools(store, shelf, request, inlet, watched), ...hooks },
       (input) => inlet.open(input),
       program.syntax.lines,
     );
@@ -90,6 +99,7 @@ export async function build(
     const stage = graph.stages.get(graph.target);
     if (!stage) throw new Error("internal: the target was not planned");
     const assembled = assemble(built.layers, finalConfig(stage, built, request), request.annotations);
+    if (performed && stage.config.User) advise(stage.config, await built.tree(), task);
     await inlet.save();
     await deliver(request, assembled, built, { store, shelf, task, remote });
     await store.flush();

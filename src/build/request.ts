@@ -63,6 +63,8 @@ export interface BuildRequest {
   readonly allow?: readonly string[];
   /** `--ulimit` and its kind, for RUN. */
   readonly limits?: SandboxLimits;
+  /** Bytes of /dev/shm, for RUN. */
+  readonly shm?: number;
   readonly outputs: readonly OutputRequest[];
   /** Seconds since the epoch (SOURCE_DATE_EPOCH from flag, build-arg or environment). */
   readonly sourceDateEpoch?: number;

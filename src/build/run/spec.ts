@@ -128,6 +128,7 @@ export async function specOf(op: RunOp, tree: Tree, sources: Sources, folder: st
       seccomp: !insecure,
       init: false,
       limits: run.limits,
+      ...(run.shm === undefined ? {} : { shm: run.shm }),
       ...(insecure ? { unmasked: true } : {}),
     };
     return { spec, [Symbol.asyncDispose]: () => stack.disposeAsync() };

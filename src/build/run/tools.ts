@@ -22,6 +22,7 @@ export interface RunTools {
   readonly proxies: readonly string[];
   readonly allow: ReadonlySet<string>;
   readonly limits: SandboxLimits;
+  readonly shm: number | undefined;
   readonly hosts: Uint8Array;
   /** A network for a step, and the resolv.conf that goes with it. Opened once, when a step first needs it. */
   network(mode: string): Promise<{ readonly network: SandboxSpec["network"]; readonly resolv: Uint8Array }>;
@@ -44,6 +45,7 @@ export function runTools(request: BuildRequest, task: Task, hostEnv: NodeJS.Proc
     proxies: proxies.map(([name, value]) => `${name}=${value}`),
     allow: new Set(request.allow ?? []),
     limits: request.limits ?? {},
+    shm: request.shm,
     hosts: Buffer.from(hostsFile(HOSTNAME, request.addHosts.map(hostOf))),
     async network(asked) {
       const mode = asked === "default" ? (request.network ?? "default") : asked;

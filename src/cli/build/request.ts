@@ -7,10 +7,10 @@ import { formatPlatform, hostPlatform, type Platform, parsePlatform } from "../.
 import { parseNewName, type Reference } from "../../oci/reference.ts";
 import { createTask } from "../../task/task.ts";
 import type { Invocation } from "../command.ts";
+import { readBytes, readUlimit } from "../container/amount.ts";
 import { type ContextWord, readContext, readNamedContext } from "./contexts.ts";
 import { download } from "./download.ts";
 import { readEpoch } from "./epoch.ts";
-import { readUlimits } from "./limits.ts";
 import { type ReadOutput, readOutput, withPush } from "./outputs.ts";
 import { readAnnotations, readPairs } from "./pairs.ts";
 import { checkSecrets } from "./secrets.ts";
@@ -61,7 +61,8 @@ export async function readRequest(call: Invocation): Promise<BuildRequest> {
     secrets,
     ssh: flags.list("ssh"),
     allow: flags.list("allow"),
-    limits: readUlimits(flags.list("ulimit")),
+    limits: { ulimits: flags.list("ulimit").map(readUlimit) },
+    ...(flags.given("shm-size") ? { shm: readBytes(flags.string("shm-size") ?? "", "--shm-size") } : {}),
     outputs: wanted,
     ...(network === undefined || network === "default" ? {} : { network }),
     ...(platform === undefined ? {} : { platform }),
