@@ -132,7 +132,16 @@ const NODEJS: Stage = {
   title: "Node.js",
   packages: ["nodejs"],
   assume: ["nodejs-doc", "node-typescript", "npm", "node-types-node"],
-  exclude: [...DOCS, ...PROGRAMS.map((one) => `${one}/*`), "!usr/bin/node", "!usr/bin/nodejs", "usr/include", "usr/share/systemtap"],
+  exclude: [
+    ...DOCS,
+    ...PROGRAMS.map((one) => `${one}/*`),
+    "!usr/bin/node",
+    "!usr/bin/nodejs",
+    "usr/include",
+    "usr/share/systemtap",
+    "usr/share/nodejs/corepack",
+    "usr/share/nodejs/*/bin",
+  ],
 };
 
 const JAVA: Stage = {
@@ -143,6 +152,14 @@ const JAVA: Stage = {
     ...PROGRAMS.map((one) => `${one}/*`),
     "!usr/bin/java",
     "etc/.java",
+    "etc/environment",
+    "etc/pam.d",
+    "etc/security",
+    "var/lib/pam",
+    "var/lib/systemd",
+    "usr/share/pam*",
+    "usr/lib/jvm/*/lib/jexec",
+    "usr/lib/jvm/*/lib/server/classes_nocoops.jsa",
     "usr/share/ca-certificates-java",
     "usr/lib/jvm/*/bin/*",
     "!usr/lib/jvm/*/bin/java",
