@@ -113,11 +113,13 @@ test("X04: endless output is shown and ends with the build, and a signal ends a 
     "--progress=plain",
     context("endless", "RUN while :; do echo endless-line; done\n"),
   ]);
+  const enough = Promise.withResolvers<void>();
   let bytes = 0;
   child.stderr?.on("data", (piece: Buffer) => {
     bytes += piece.length;
+    if (bytes > 1 << 20) enough.resolve();
   });
-  while (bytes < 1 << 20) await wait(20);
+  await enough.promise;
   child.kill("SIGINT");
   const code = await new Promise((resolve) => child.once("exit", resolve));
   assert.equal(code, 130);
