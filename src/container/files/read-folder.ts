@@ -1,8 +1,9 @@
-import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, type Stats } from "node:fs";
+import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, type Stats } from "node:fs";
 import { compareNames, decodeName } from "../../kit/bytes.ts";
 import { Failure } from "../../kit/error.ts";
 import { LIMITS } from "../../kit/limit.ts";
 import { printable } from "../../kit/printable.ts";
+import { readFully } from "../../kit/read-file.ts";
 import { placePath, type RootedPlace } from "../../kit/rooted.ts";
 import { errnoOf, storageFailure } from "../../kit/storage-failure.ts";
 import type { Task } from "../../task/task.ts";
@@ -87,7 +88,7 @@ class FolderReader {
       if (stats.nlink > 1) this.#first.set(`${stats.dev}:${stats.ino}`, path);
       await this.#sink.begin({ ...facts(stats), path, kind: "file", size: stats.size });
       for (let left = stats.size; left > 0; ) {
-        const got = readSync(fd, this.#buffer, 0, Math.min(left, CHUNK), null);
+        const got = readFully(fd, this.#buffer.subarray(0, Math.min(left, CHUNK)), stats.size - left);
         if (got === 0) throw new Failure("CHANGED", `${printable(path)} became shorter while it was copied`);
         await this.#sink.data(this.#buffer.subarray(0, got));
         left -= got;
