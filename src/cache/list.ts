@@ -78,16 +78,3 @@ export async function removeCacheMounts(store: string, unwanted: (mount: ListedM
   sweepHalves(folder);
   return removed;
 }
-
-/** Those used longest ago, as many as must go so that the rest takes at most `bytes`. Mounts in use count, and stay. */
-export function beyond(mounts: readonly ListedMount[], bytes: number): ListedMount[] {
-  let total = mounts.reduce((sum, { size }) => sum + size, 0);
-  const gone: ListedMount[] = [];
-  for (const mount of mounts.toSorted((a, b) => a.lastUsed - b.lastUsed)) {
-    if (total <= bytes) break;
-    if (mount.inUse) continue;
-    gone.push(mount);
-    total -= mount.size;
-  }
-  return gone;
-}

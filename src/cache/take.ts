@@ -7,6 +7,7 @@ import { namesIn } from "../kit/look.ts";
 import { printable } from "../kit/printable.ts";
 import { storageFailure } from "../kit/storage-failure.ts";
 import type { Digest } from "../oci/digest.ts";
+import { ownerNote } from "../rootfs/owner.ts";
 import { removeTree } from "../rootfs/remove.ts";
 import { type UnpackHow, unpackLayer } from "../rootfs/unpack.ts";
 import type { Task } from "../task/task.ts";
@@ -127,7 +128,11 @@ async function prepare(folder: string, wish: CacheMountWish, how: UnpackHow, tas
     createSlot(dir, recordOf(wish));
     if (wish.seed) await unpackLayer(draftOf(wish.seed), wish.seed.files, data, how, task);
     else mkdirSync(data, { mode: 0o755 });
-    if (how.ids === "keep" && (wish.uid !== undefined || wish.gid !== undefined)) chownSync(data, wish.uid ?? 0, wish.gid ?? 0);
+    if (wish.uid !== undefined || wish.gid !== undefined) {
+      const owner = { uid: wish.uid ?? 0, gid: wish.gid ?? 0 };
+      if (how.ids === "keep") chownSync(data, owner.uid, owner.gid);
+      else how.calls.change([ownerNote(data, owner)]);
+    }
     // After the owner, which would take bits away; and whatever the umask says.
     if (wish.mode !== undefined) chmodSync(data, wish.mode & 0o7777);
     else if (!wish.seed) chmodSync(data, 0o755);

@@ -87,6 +87,11 @@ test("kill -9 while unpacking leaves nothing under a final name, and a sweep tak
     assert.deepEqual(unpackedLayers(store), []);
     assert.equal((await sweepLowers(store)).removed, 1);
     assert.deepEqual(names(store), []);
+    mkdirSync(join(store, "rootfs/root/half-1-1-deadbeef-1-1/x"), { recursive: true });
+    mkdirSync(join(store, "rootfs/ranges/half-1-1-deadbeef-1-1/x"), { recursive: true });
+    mkdirSync(join(store, "rootfs/noted/half-1-1-deadbeef-1-1/x"), { recursive: true });
+    await prepare(store, layerOf(10));
+    assert.equal(halves(store).length, 2, "who unpacks into a folder sweeps it");
   });
 });
 

@@ -1,8 +1,8 @@
 import { mkdirSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { quietly } from "../kit/atomic.ts";
-import { uniqueToken } from "../kit/liveness.ts";
-import { lookAt } from "../kit/look.ts";
+import { livenessOf, makerOf, uniqueToken } from "../kit/liveness.ts";
+import { lookAt, namesIn } from "../kit/look.ts";
 import { errnoOf, storageFailure } from "../kit/storage-failure.ts";
 import { type Digest, digestOf, hexOf } from "../oci/digest.ts";
 import type { Task } from "../task/task.ts";
@@ -64,6 +64,7 @@ export async function prepareLowers(
     );
     return plans.map(({ names }) => names.map((name) => join(folder, name)).find(isWhole));
   });
+  if (found.includes(undefined)) for (const half of abandonedHalves(folder)) removeTree(half);
   let { directories } = base;
   const made: string[] = [];
   for (const [at, { layer, below, tree, chain, alone, names }] of plans.entries()) {
@@ -159,6 +160,15 @@ export function giveName(half: string, directory: string, { diffId, draft }: Sou
     if ((errnoOf(error) === "ENOTEMPTY" || errnoOf(error) === "EEXIST") && lookAt(directory) !== undefined) return false;
     throw storageFailure(error, "could not make", directory);
   }
+}
+
+/** What processes that are gone left half-made or half-removed in a folder. */
+export function abandonedHalves(folder: string): string[] {
+  const halves = namesIn(folder).filter((name) => name.startsWith("half-"));
+  return halves.flatMap((name) => {
+    const maker = makerOf(name.slice(5));
+    return maker === undefined || livenessOf(maker) === "dead" ? [join(folder, name)] : [];
+  });
 }
 
 async function unpackInto(directory: string, layer: SourceLayer, files: LayerFiles, how: UnpackHow, task: Task): Promise<void> {

@@ -1,6 +1,5 @@
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { livenessOf, makerOf } from "../kit/liveness.ts";
 import { lookAt, namesIn } from "../kit/look.ts";
 import { readSmallFile } from "../kit/read-file.ts";
 import { orStorageFailure } from "../kit/storage-failure.ts";
@@ -8,7 +7,7 @@ import { type Digest, digestFromHex } from "../oci/digest.ts";
 import { fsName } from "../tree/content.ts";
 import { MARK, syncLater, unsyncedLong } from "./durable.ts";
 import { heldLowers, lowersFolder, whileNoneRemoved } from "./hold.ts";
-import { OF, putAside } from "./lowers.ts";
+import { abandonedHalves, OF, putAside } from "./lowers.ts";
 import { removeTree } from "./remove.ts";
 
 /** An unpacked layer. */
@@ -41,23 +40,18 @@ function formFolders(store: string): string[] {
   return ["root", "ranges", "noted"].map((form) => join(lowersFolder(store), form)).filter((folder) => lookAt(folder) !== undefined);
 }
 
-/** Half-made and half-removed directories, and files beside directories that are gone, of processes that are gone. */
-export function abandonedLowers(store: string): string[] {
+/** Half-made and half-removed directories of processes that are gone, and files beside directories that are gone. */
+function abandonedLowers(store: string): string[] {
   return formFolders(store).flatMap((folder) => {
     const names = new Set(namesIn(folder));
-    return [...names].filter((name) => isAbandoned(folder, name, names)).map((name) => join(folder, name));
+    const orphans = [...names].filter((name) => {
+      const owner = [OF, MARK].flatMap((end) => (name.endsWith(end) ? [name.slice(0, -end.length)] : []))[0];
+      if (owner === undefined || names.has(owner)) return false;
+      // They are written just before the directory gets its name.
+      return Date.now() - (lookAt(join(folder, name))?.mtimeMs ?? 0) > 3_600_000;
+    });
+    return [...abandonedHalves(folder), ...orphans.map((name) => join(folder, name))];
   });
-}
-
-function isAbandoned(folder: string, name: string, names: ReadonlySet<string>): boolean {
-  if (name.startsWith("half-")) {
-    const maker = makerOf(name.slice(5));
-    return maker === undefined || livenessOf(maker) === "dead";
-  }
-  const owner = [OF, MARK].flatMap((end) => (name.endsWith(end) ? [name.slice(0, -end.length)] : []))[0];
-  if (owner === undefined || names.has(owner)) return false;
-  // They are written just before the directory gets its name.
-  return Date.now() - (lookAt(join(folder, name))?.mtimeMs ?? 0) > 3_600_000;
 }
 
 /**
