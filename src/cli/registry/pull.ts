@@ -75,12 +75,24 @@ export async function takeRoot(
 ): Promise<boolean> {
   const wanted = platform ?? hostPlatform();
   const before = await nameOwner(store, name, task);
+  if (before?.digest === root.digest && (await isWhole(store, root, wanted))) return false;
   const { copyImage } = await import("../../place/copy.ts");
   const { blobs } = await copyImage(from, store, root, task, (index, of) => [chooseManifest(index.manifests, wanted, of)]);
   await checkPlatform(store, root, name, platform, task);
   if (before?.digest !== root.digest) await nameImage(store, name, root, task);
   originsOf(store).note(await layersOf(store, root, wanted), name);
   return blobs > 0 || before?.digest !== root.digest;
+}
+
+/** Whether everything of the image for a platform is here, for the right one: then the registry need not be asked more. */
+async function isWhole(store: ContentStore, root: Descriptor, platform: Platform): Promise<boolean> {
+  try {
+    const { config, layers } = await openImage(store, root, platform);
+    return matchesPlatform(platform, config) && layers.every(({ blob }) => store.sizeOf(blob.digest) === blob.size);
+  } catch (error) {
+    if (error instanceof Failure) return false;
+    throw error;
+  }
 }
 
 /** An image without an index may be for another platform: refused where one was asked for, told otherwise. */
