@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import type { Image } from "../image/layer.ts";
+import { Failure } from "../kit/error.ts";
 import { uniqueToken } from "../kit/liveness.ts";
 import { errnoOf, storageFailure } from "../kit/storage-failure.ts";
 import type { ContainerConfig } from "../oci/config.ts";
@@ -20,8 +21,9 @@ import { checkName, claimAnyName, claimName, releaseName } from "./names.ts";
 import { containersFolder, placesIn, placesOf } from "./places.ts";
 import { readState } from "./process.ts";
 import type { ContainerRecord, MountRequest, RunOptions } from "./record.ts";
-import { sandboxMounts } from "./spec.ts";
+import { commandOf, sandboxMounts } from "./spec.ts";
 import { makeVolumes, settleMounts } from "./volumes.ts";
+import { makeWorkdir } from "./workdir.ts";
 
 /** What a container is made from. */
 export interface MakeRequest {
@@ -45,6 +47,8 @@ export interface MakeRequest {
 export async function makeContainer(store: ContentStore, request: MakeRequest, task: Task): Promise<Container> {
   const { image } = request;
   if (request.name !== undefined) checkName(request.name);
+  if (commandOf(request).length === 0)
+    throw new Failure("USAGE", "no command specified", { hint: "The image has none of its own: give one after its name." });
   const id = randomBytes(32).toString("hex");
   const options = { ...request.options, hostname: request.options.hostname || id.slice(0, 12) };
   const mounts = settleMounts(request.mounts, Object.keys(image.config.config.Volumes ?? {}));
@@ -64,7 +68,8 @@ export async function makeContainer(store: ContentStore, request: MakeRequest, t
     for (const layer of image.layers) layers.push({ diffId: layer.diffId, draft: await shelf.index(layer) });
     const lowers = await ownLowers(store.dir, layers, walk.files, task);
     const points = mountPoints({ mounts: sandboxMounts(store.dir, half, { id, mounts, options }), terminal: options.terminal });
-    openRoot(lowers, half.root, points);
+    const { upper } = openRoot(lowers, half.root, points);
+    makeWorkdir(upper, lowers.tree, request.config.WorkingDir ?? "/");
     const copies = (target: string) => !request.mounts.some((one) => one.target === target && one.type === "volume" && !one.copy);
     await makeVolumes(store.dir, half, mounts, { tree: lowers.tree, files: walk.files, copies }, task);
     await keepAccounts(half, lowers.tree, shelf);

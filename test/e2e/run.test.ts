@@ -92,6 +92,7 @@ for (const { who, user, skip } of people()) {
       const nobody = box.sh("true", "-u", "nobody");
       assert.deepEqual([nobody.status, /unable to find user nobody: no matching entries in passwd file/.test(nobody.stderr)], [125, true]);
       if (single) return;
+      assert.equal(box.sh("stat -c '%u %a' /new /new/dir", "-u", "app", "-w", "/new/dir").stdout, "0 755\n0 755\n");
       assert.equal(box.sh("id; echo $HOME", "-u", "app").stdout, "uid=1000(app) gid=1000(app) groups=1000(app),2000(extra)\n/app\n");
       assert.match(box.sh("id", "-u", "1234:5678", "--group-add", "2000").stdout, /^uid=1234 gid=5678 groups=2000\(extra\),5678/);
     });
@@ -264,10 +265,12 @@ for (const { who, user, skip } of people()) {
         [["--network", "nosuch"], /network nosuch not found/],
         [["--pid", "container:nosuch"], /No such container: nosuch/],
         [["--memory", "lots"], /invalid size/],
+        [["--memory", "1k"], /Minimum memory limit allowed is 6MB/],
+        [["--entrypoint", ""], /no command specified/],
         [["--pull", "sometimes"], /invalid pull option/],
         [["-p", "70000:80"], /invalid hostPort/],
       ] as const) {
-        const ran = box.run(["run", "--rm", ...flags, "bb", "true"]);
+        const ran = box.run(["run", "--rm", ...flags, "bb", ...(flags[0] === "--entrypoint" ? [] : ["true"])]);
         assert.deepEqual([ran.status, words.test(ran.stderr)], [125, true], `${flags.join(" ")}: ${ran.stderr}`);
       }
     });

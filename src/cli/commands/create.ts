@@ -11,7 +11,7 @@ import { checkCreateFlags, readCreateRequest } from "../container/request.ts";
 /** `nought create`: makes a container, starts nothing, and prints its id. */
 export async function run(call: Invocation): Promise<void> {
   enterUserNamespace();
-  checkCreateFlags(call.flags);
+  checkCreateFlags(call);
   const task = createTask(tellNotes(call), call.signal);
   await sweepContainers(call.storeDir);
   const image = await findImage(call, call.args[0] as string, task);

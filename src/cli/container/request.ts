@@ -19,8 +19,9 @@ import { mergeVariables, readLabels, readVariables } from "./pairs-file.ts";
 import { readExpose, readPublish } from "./port-flag.ts";
 import { readSecurity } from "./security-flag.ts";
 
-/** Refuses what is known and not done, before anything is looked up. Throws UNSUPPORTED with the reason, USAGE. */
-export function checkCreateFlags(flags: Flags): void {
+/** Reads everything that does not depend on the image, so that what is wrong is told before anything is fetched. Throws UNSUPPORTED, USAGE. */
+export function checkCreateFlags(call: Invocation): void {
+  const { flags, storeDir } = call;
   for (const [name, why] of REFUSED_FLAGS)
     if (flags.given(name)) throw new Failure("UNSUPPORTED", `--${name} is not supported: ${why}`, { exit: 125 });
   const restart = flags.string("restart") ?? "no";
@@ -32,6 +33,9 @@ export function checkCreateFlags(flags: Flags): void {
   const pull = flags.string("pull") ?? "missing";
   if (!["always", "missing", "never"].includes(pull))
     throw new Failure("USAGE", `invalid pull option: '${printable(pull)}': must be one of "always", "missing" or "never"`);
+  configOf(call, {});
+  mountsOf(flags, storeDir);
+  optionsOf(flags, storeDir, false);
 }
 
 /** What the command line and the image's configuration come to. Throws USAGE, NOT_FOUND, UNSUPPORTED. */
@@ -147,13 +151,22 @@ function optionsOf(flags: Flags, storeDir: string, detached: boolean): RunOption
     dnsOptions: flags.list("dns-option"),
     groups: flags.list("group-add"),
     ulimits: flags.list("ulimit").map(readUlimit),
-    ...(memory === undefined ? {} : { memory: readBytes(memory, "-m, --memory") }),
+    ...(memory === undefined || /^0[a-z]*$/i.test(memory) ? {} : { memory: readMemory(memory) }),
     ...(cpus === undefined || Number(cpus) === 0 ? {} : { cpus: readCpus(cpus) }),
     ...(pids === undefined || pids <= 0 ? {} : { pids }),
     ...(shm === undefined ? {} : { shmSize: readBytes(shm, "--shm-size") }),
     ...(stopTimeout === undefined ? {} : { stopTimeout }),
     ...(runtime === undefined || runtime === "nought" ? {} : { runtime }),
   };
+}
+
+/** Docker's least, below which no program starts. */
+const LEAST_MEMORY = 6 << 20;
+
+function readMemory(text: string): number {
+  const bytes = readBytes(text, "-m, --memory");
+  if (bytes < LEAST_MEMORY) throw new Failure("USAGE", "Minimum memory limit allowed is 6MB");
+  return bytes;
 }
 
 function hostnameOf(flags: Flags, modes: { readonly uts: string; readonly network: string }): string {
