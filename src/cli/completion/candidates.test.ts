@@ -28,7 +28,7 @@ test("commands, groups and their commands", () => {
   ]);
   assert.deepEqual(words("image", "l"), ["load", "ls", "ls-files"]);
   assert.deepEqual(words("--store", "x", "rm"), ["rm", "rmi"]);
-  assert.deepEqual(words("help", "ta"), ["tag"]);
+  assert.deepEqual(words("help", "ta"), ["tag", "tags"]);
   assert.deepEqual(words("nope", ""), []);
   assert.ok(words("").includes("build"));
   assert.ok(!words("").includes("__complete"));
