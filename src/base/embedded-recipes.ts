@@ -173,7 +173,14 @@ const JAVA: Stage = {
   ],
 };
 
-const DEBIAN: Stage = { title: "Debian, its essential packages and apt", packages: ["apt"], priorities: ["required"], essential: true };
+const DEBIAN: Stage = {
+  title: "Debian, its essential packages and apt",
+  packages: ["apt"],
+  priorities: ["required"],
+  essential: true,
+  // What would make /usr merged by a script there, where a package that only says it is does.
+  inSuites: { bookworm: ["usr-is-merged"] },
+};
 
 const GO: Stage = { title: "Go and git", packages: ["golang-go", "git", "ca-certificates"] };
 

@@ -12,7 +12,7 @@ import type { Task } from "../task/task.ts";
 import { EMBEDDED, embeddedRecipe, readTag } from "./embedded-recipes.ts";
 import { makeImage } from "./make.ts";
 import { pin } from "./pinned.ts";
-import { RECIPE_VERSION, type Recipe } from "./recipe.ts";
+import { forSuite, RECIPE_VERSION, type Recipe } from "./recipe.ts";
 import { recipeWithPackages } from "./with-packages.ts";
 
 /** Where packages come from when nothing else says it: the stable Debian of the time at which this nought was made. */
@@ -56,7 +56,7 @@ export function embeddedImages(store: ContentStore, choice: ArchiveChoice = {}):
           hint: "Tags are latest or a suite, alone or followed by -debug and -nonroot.",
         });
       const suite = tag.suite ?? choice.suite ?? DEFAULT_SUITE;
-      return makeNamed(recipe, reference, suite, platform, store, choice, task);
+      return makeNamed(forSuite(recipe, suite), reference, suite, platform, store, choice, task);
     },
   };
 }

@@ -19,6 +19,8 @@ export interface Stage {
   readonly title: string;
   /** `name` or `name=version`. What they depend on comes with them, unless an earlier stage has it. */
   readonly packages: readonly string[];
+  /** Further packages that only some suites have. */
+  readonly inSuites?: Readonly<Record<string, readonly string[]>>;
   /** Packages that count as there although nothing has them: what only scripts or other commands of a package need. */
   readonly assume?: readonly string[];
   readonly recommends?: boolean;
@@ -62,6 +64,15 @@ export interface Recipe {
   readonly mergedUsr?: boolean;
   /** apt works in it: an image that is made under its embedded name gets this machine's mirror as a last layer. */
   readonly apt?: boolean;
+}
+
+/** A recipe with the packages that a suite has beside those of every suite. */
+export function forSuite(recipe: Recipe, suite: string): Recipe {
+  const stages = recipe.stages.map((stage) => {
+    const more = stage.inSuites && Object.hasOwn(stage.inSuites, suite) ? stage.inSuites[suite] : undefined;
+    return more === undefined ? stage : { ...stage, packages: [...stage.packages, ...more] };
+  });
+  return { ...recipe, stages };
 }
 
 /** Changes whenever the same recipe and packages would come to other bytes than with an earlier nought. */

@@ -1,6 +1,6 @@
 import { DEFAULT_SUITE } from "../../base/embedded.ts";
 import { embeddedRecipe, readTag } from "../../base/embedded-recipes.ts";
-import type { Recipe } from "../../base/recipe.ts";
+import { forSuite, type Recipe } from "../../base/recipe.ts";
 import { readRecipe } from "../../base/recipe-file.ts";
 import { Failure } from "../../kit/error.ts";
 import { printable } from "../../kit/printable.ts";
@@ -16,10 +16,12 @@ export async function findRecipe(word: string, suite: string | undefined): Promi
   const [, name, given = "latest"] = /^nought\/([a-z-]+)(?::([a-z-]+))?$/.exec(word) ?? [];
   if (name === undefined) {
     const recipe = await readRecipe(word);
-    return { recipe, suite: suite ?? recipe.suite ?? DEFAULT_SUITE };
+    const chosen = suite ?? recipe.suite ?? DEFAULT_SUITE;
+    return { recipe: forSuite(recipe, chosen), suite: chosen };
   }
   const tag = readTag(given);
   const recipe = tag && embeddedRecipe(name, tag);
   if (!tag || !recipe) throw new Failure("NOT_FOUND", `${printable(word)}: there is no such embedded image`);
-  return { recipe, suite: suite ?? tag.suite ?? DEFAULT_SUITE };
+  const chosen = suite ?? tag.suite ?? DEFAULT_SUITE;
+  return { recipe: forSuite(recipe, chosen), suite: chosen };
 }
