@@ -1,14 +1,14 @@
-import { closeSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { closeSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { createPrivate, quietly, replaceFile } from "../kit/atomic.ts";
+import { createPrivate, quietly, writeFully } from "../kit/atomic.ts";
 import { livenessOf, makerOf, uniqueToken } from "../kit/liveness.ts";
 import { readSmallFile } from "../kit/read-file.ts";
 import { orStorageFailure } from "../kit/storage-failure.ts";
 
 /**
  * The folder in which indexes and .debs are kept. Everything in it can be fetched again; only its owner may enter. Files:
- * `suites/KEY` what was last seen of a suite at a mirror, `index/SUM` a package index in compact form, `debs/SHA256` packages, `tmp/` what
- * is being written.
+ * `suites/KEY` what was last seen of a suite at a mirror, `index/SUM` a package index with tables of its names, `debs/SHA256` packages,
+ * `tmp/` what is being written.
  */
 export interface Cache {
   /** The path of a file; its folder is made. */
@@ -18,7 +18,7 @@ export interface Cache {
   /** At most `limit` bytes; undefined where missing. */
   read(path: string, limit: number): Buffer | undefined;
   /** Whole or not at all. Throws STORAGE, NO_SPACE. */
-  write(path: string, bytes: Uint8Array): void;
+  write(path: string, ...parts: readonly Uint8Array[]): void;
   /** An empty private file; the caller closes it and renames or removes it. */
   create(): { readonly fd: number; readonly path: string };
 }
@@ -35,9 +35,20 @@ export function openCache(dir: string): Cache {
     path: (kind, name) => join(dir, kind, name),
     temporary,
     read: (path, limit) => orStorageFailure("could not read", path, () => readSmallFile(path, limit)),
-    write(path, bytes) {
+    write(path, ...parts) {
       folder(dirname(path));
-      orStorageFailure("could not write", path, () => replaceFile(temporary(), path, bytes));
+      const temporaryPath = temporary();
+      orStorageFailure("could not write", path, () => {
+        const fd = createPrivate(temporaryPath);
+        try {
+          for (const part of parts) writeFully(fd, part);
+          closeSync(fd);
+          renameSync(temporaryPath, path);
+        } catch (error) {
+          discard({ fd, path: temporaryPath });
+          throw error;
+        }
+      });
     },
     create() {
       folder(join(dir, "debs"));

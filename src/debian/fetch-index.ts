@@ -7,8 +7,7 @@ import { printable } from "../kit/printable.ts";
 import { openToRead } from "../kit/read-file.ts";
 import { redactUrl } from "../net/redact.ts";
 import type { Task } from "../task/task.ts";
-import { openPackages, type PackageIndex, PackageWriter } from "./package-index.ts";
-import { parsePackages } from "./parse-packages.ts";
+import { openPackages, type PackageIndex, packPackages } from "./package-index.ts";
 import type { Pin } from "./release.ts";
 import type { OpenSuite, SuiteAccess } from "./suite.ts";
 import { getBytes, isMissing } from "./transport.ts";
@@ -25,8 +24,8 @@ export interface OpenIndex extends Disposable {
 
 /**
  * The packages of one component and processor of a suite: from the cache where it has the very file that the suite lists, else fetched,
- * checked against its pin before a byte is unpacked, unpacked within bounds, checked again, parsed and kept. Empty where the suite has no
- * packages for it. Throws DIGEST, PACKAGE, NETWORK, COMPRESSION, LIMIT, STORAGE.
+ * checked against its pin before a byte is unpacked, unpacked within bounds, checked again and kept with tables of its names. Empty where
+ * the suite has no packages for it. Throws DIGEST, PACKAGE, NETWORK, COMPRESSION, LIMIT, STORAGE.
  */
 export async function openIndex(
   open: OpenSuite,
@@ -42,7 +41,7 @@ export async function openIndex(
   const path = base + form;
   const pin = release.files.get(path) as Pin;
   const file = access.cache.path("index", pin.sum);
-  const cached = openFile(file, site.suite, release.notAutomatic);
+  const cached = openFile(file, site.suite, architecture, release.notAutomatic);
   if (cached !== undefined) return cached;
   if (access.offline) {
     throw new Failure(
@@ -58,13 +57,8 @@ export async function openIndex(
   const plainPin = release.files.get(base);
   const plain = await unpack(packed, plainPin?.size, where);
   if (plainPin !== undefined) checkPin(plain, plainPin, `${where}, unpacked`);
-  const writer = new PackageWriter();
-  parsePackages(plain, site.suite, where, (record) => {
-    // Packages for all processors are in every index unless there is one for them alone.
-    if (record.architecture === architecture || record.architecture === "all") writer.add(record);
-  });
-  access.cache.write(file, writer.finish());
-  const fresh = openFile(file, site.suite, release.notAutomatic);
+  access.cache.write(file, ...packPackages(plain, where));
+  const fresh = openFile(file, site.suite, architecture, release.notAutomatic);
   if (fresh === undefined) throw new Failure("STORAGE", `${printable(file)} cannot be read back`);
   return fresh;
 }
@@ -126,7 +120,7 @@ async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
   yield bytes;
 }
 
-function openFile(path: string, suite: string, notAutomatic: boolean): OpenIndex | undefined {
+function openFile(path: string, suite: string, architecture: string, notAutomatic: boolean): OpenIndex | undefined {
   let fd: number;
   try {
     fd = openToRead(path);
@@ -134,10 +128,14 @@ function openFile(path: string, suite: string, notAutomatic: boolean): OpenIndex
     // What is missing or cannot be read is fetched.
     return undefined;
   }
-  const index = openPackages((position, length) => {
-    const buffer = Buffer.allocUnsafe(length);
-    return buffer.subarray(0, readSync(fd, buffer, 0, length, position));
-  }, suite);
+  const index = openPackages(
+    (position, length) => {
+      const buffer = Buffer.allocUnsafe(length);
+      return buffer.subarray(0, readSync(fd, buffer, 0, length, position));
+    },
+    suite,
+    architecture,
+  );
   if (index === undefined) {
     closeSync(fd);
     return undefined;

@@ -127,21 +127,30 @@ test("D12, D29: control characters, a bomb, a cut stream, junk, huge and doubled
   const bomb = gzipSync(Buffer.alloc(64 << 20, "\n"));
   const text = (body: string) => gzipSync(body);
   await using mirror = await ready();
-  for (const [index, exit, about] of [
-    [Buffer.from("junk"), 1, /./],
-    [text(`Package: hello\nX: ${"x".repeat(10)}\n`), 1, /has no version/],
-    [text(`Package: hello\nDepends: ${"x".repeat(10 << 20)}\n`), 1, /the field depends is longer than/],
-    [text("Package: hello\nPackage: hello\n"), 1, /the field package comes twice/],
-    [text("Version: 1\n"), 1, /a package without a name/],
-    [text("Package: ../x\n"), 1, /cannot be the name/],
-    [text("<html>log in</html>"), 1, /neither a field/],
-    [text("Package: hello\nSource: \u001b[31mred\n"), 1, /control characters in the field source/],
-    [text(" x\n"), 1, /a continuation without a field/],
-    [gzipSync("Package: hello\n").subarray(0, -6), 1, /ends too early/],
+  // Refused as a whole, and nothing is kept.
+  for (const [index, about] of [
+    [Buffer.from("junk"), /a package without a name/],
+    [text("Version: 1\n"), /a package without a name/],
+    [text("<html>log in</html>"), /a package without a name/],
+    [text(" x\n"), /a package without a name/],
+    [text("Package: ../x\n"), /cannot be the name/],
+    [text(`Package: hello\nDepends: ${"x".repeat(10 << 20)}\n`), /a paragraph is longer than/],
+    [gzipSync("Package: hello\n").subarray(0, -6), /ends too early/],
   ] as const) {
     await mirror.suite("bookworm", { packages: PACKAGES, index });
-    await assert.rejects(records(mirror), failing(exit, about));
+    await assert.rejects(records(mirror), failing(1, about));
     clean(mirror, "index");
+  }
+  // Refused where the package is asked for.
+  for (const [index, about] of [
+    [text(`Package: hello\nX: ${"x".repeat(10)}\n`), /has no version/],
+    [text(`Package: hello\nDepends: ${"x".repeat(2 << 20)}\n`), /the field depends is longer than/],
+    [text("Package: hello\nPackage: hello\n"), /the field package comes twice/],
+    [text("Package: hello\nno field\n"), /neither a field/],
+    [text("Package: hello\nSource: \u001b[31mred\n"), /control characters in the field source/],
+  ] as const) {
+    await mirror.suite("bookworm", { packages: PACKAGES, index });
+    await assert.rejects(records(mirror), failing(1, about));
   }
   const list = `\n ${sha256(bomb)} ${bomb.length} main/binary-amd64/Packages.gz\n ${"0".repeat(64)} 1000 main/binary-amd64/Packages`;
   await mirror.suite("bookworm", { packages: PACKAGES, index: bomb, release: { SHA256: list } });

@@ -6,7 +6,7 @@ import { readInto } from "./apt-conf.ts";
 import { parseAuthConf } from "./auth-conf.ts";
 import { splitClearSigned } from "./clear-signed.ts";
 import { parseParagraphs } from "./deb822.ts";
-import { openPackages, PackageWriter } from "./package-index.ts";
+import { openPackages, packPackages } from "./package-index.ts";
 import { parsePackages } from "./parse-packages.ts";
 import { parseRelations } from "./relation.ts";
 import { parseRelease } from "./release.ts";
@@ -63,6 +63,7 @@ const READERS: readonly (readonly [name: string, seed: string, read: (bytes: Buf
   ["InRelease", SIGNED, (bytes) => splitClearSigned(bytes, "InRelease")],
   ["Release", RELEASE, (bytes) => parseRelease(bytes.toString("utf8"), "Release")],
   ["Packages", PACKAGES, (bytes) => parsePackages(bytes, "s", "Packages", (record) => assert.ok(record.name))],
+  ["an index", PACKAGES, readPacked],
   ["paragraphs", SOURCES, (bytes) => parseParagraphs(bytes.toString("utf8"), "f", { comments: true })],
   ["sources", SOURCES, (bytes) => parseSources(bytes.toString("utf8"), "f", () => {})],
   ["sources.list", LIST, (bytes) => parseSourcesList(bytes.toString("utf8"), "f", () => {})],
@@ -92,11 +93,9 @@ for (const [name, seed, read] of READERS) {
 }
 
 test("fuzz: a damaged packed index is missing, or says so when a record is read", () => {
-  const writer = new PackageWriter();
-  parsePackages(Buffer.from(PACKAGES), "s", "Packages", (record) => writer.add(record));
-  const good = writer.finish();
+  const good = Buffer.concat(packPackages(Buffer.from(PACKAGES), "Packages"));
   const names = (bytes: Buffer) => {
-    const index = openPackages((position, length) => bytes.subarray(position, position + length), "s");
+    const index = openPackages((position, length) => bytes.subarray(position, position + length), "s", "amd64");
     return index && [...index.named("hello"), ...index.providing("y"), ...index.all()].map((one) => one.name);
   };
   assert.deepEqual(names(good), ["hello", "hello", "hello", "other"]);
@@ -126,6 +125,13 @@ test("an index of many slices is read whole", () => {
     (error: Error) => error.message.includes(`byte ${bytes.length + 1}:`),
   );
 });
+
+function readPacked(text: Buffer): void {
+  const bytes = Buffer.concat(packPackages(text, "Packages"));
+  const index = openPackages((position, length) => bytes.subarray(position, position + length), "s", "amd64");
+  for (const name of ["hello", "other", "y"])
+    for (const one of [...(index?.named(name) ?? []), ...(index?.providing(name) ?? [])]) assert.ok(one.name);
+}
 
 function attempt(work: () => unknown): void {
   try {

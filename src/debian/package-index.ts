@@ -1,19 +1,23 @@
 import { crc32 } from "node:zlib";
 import { Failure } from "../kit/error.ts";
-import type { MultiArch, PackageRecord } from "./face.ts";
-import { parseRelations } from "./relation.ts";
+import { printable } from "../kit/printable.ts";
+import type { PackageRecord } from "./face.ts";
+import { type Block, openBlocks, sumsOf } from "./index-blocks.ts";
+import { buildTable, type NameTable, openTable } from "./name-table.ts";
+import { parsePackages } from "./parse-packages.ts";
+import { isPackageName, parseRelations } from "./relation.ts";
 
 /**
- * An index of packages in a form that is searched without being read whole: a head with the names in order, and the records, each read when
- * it is asked for. Little-endian 32-bit numbers. Layout: mark, CRC-32 of the rest of the head, its length, three counts (records, provided
- * names, marked records); of both name lists the offsets and the text; numbers of the providing and of the marked records; beginning and
- * end of each record. Then the records, in the order they came: CRC-32 and lines.
+ * An index of packages that is searched without being read: the text as it came, with tables of where names are in front. Only the
+ * paragraphs that are asked for are parsed and checked. Layout, in little-endian 32-bit numbers: mark, CRC-32 of the head, length of the
+ * head; the head: numbers of paragraphs, of slots of both tables, of marked paragraphs, length of the text; beginnings of the paragraphs;
+ * tables of names and of provided names (name-table.ts); marked paragraphs; CRC-32 of each block of the text. Then the text.
  */
 export interface PackageIndex {
   readonly size: number;
-  /** All versions under a name, in the order of the original. */
+  /** All versions under a name, in the order of the text. Like the rest, throws PACKAGE for a paragraph that is not well formed. */
   named(name: string): PackageRecord[];
-  /** Packages whose Provides name this, in the order of the original. */
+  /** Packages whose Provides name this, in the order of the text. */
   providing(name: string): PackageRecord[];
   /** Essential packages and those of priority required, important or standard. */
   marked(): PackageRecord[];
@@ -23,99 +27,91 @@ export interface PackageIndex {
 /** Reads bytes of the packed form; fewer only at its end. */
 export type ReadAt = (position: number, length: number) => Buffer;
 
-const MARK = Buffer.from("nought packages 3\n");
-const NUMBERS = 5;
-const FIXED = MARK.length + NUMBERS * 4;
-const MARKED = new Set(["required", "important", "standard"]);
-/** A head longer than this is none. */
+const MARK = Buffer.from("nought packages 4\n");
+const FIXED = MARK.length + 8;
+const COUNTS = 5;
+/** A head longer than this is none; a paragraph longer than this is refused, and so are more packages than this. */
 const HEAD = 256 << 20;
-/** Neighbours are often asked for together. */
-const AHEAD = 4096;
-
-/** Takes records one after another and packs them, so that none has to be kept. Their suite is left out: the reader knows it. */
-export class PackageWriter {
-  private text = Buffer.allocUnsafe(1 << 20);
-  private end = 0;
-  private readonly entries: { readonly name: string; readonly from: number; readonly to: number; readonly marked: boolean }[] = [];
-  private readonly provided: { readonly name: string; readonly entry: number }[] = [];
-
-  add(record: PackageRecord): void {
-    const line = toLines(record);
-    if (this.end + 4 + 3 * line.length > this.text.length) {
-      const larger = Buffer.allocUnsafe(2 * this.text.length + 3 * line.length);
-      this.text.copy(larger, 0, 0, this.end);
-      this.text = larger;
-    }
-    const from = this.end;
-    this.end += 4 + this.text.write(line, from + 4);
-    this.text.writeUInt32LE(crc32(this.text.subarray(from + 4, this.end)), from);
-    if (record.provides !== "") {
-      const groups = parseRelations(record.provides, `Provides of ${record.name}`);
-      const names = new Set(groups.flatMap((group) => group.map((one) => one.name)));
-      for (const name of names) this.provided.push({ name, entry: this.entries.length });
-    }
-    this.entries.push({ name: record.name, from, to: this.end, marked: record.essential || MARKED.has(record.priority) });
-  }
-
-  /** All that was added. Versions of one name stay in their order. */
-  finish(): Buffer {
-    const order = this.entries.map((_, n) => n).sort((a, b) => compare(this.entries[a]?.name ?? "", this.entries[b]?.name ?? "") || a - b);
-    const place = new Map(order.map((entry, number) => [entry, number]));
-    const sorted = order.map((entry) => this.entries[entry] as (typeof this.entries)[number]);
-    const provided = this.provided
-      .map(({ name, entry }) => ({ name, number: place.get(entry) as number }))
-      .sort((a, b) => compare(a.name, b.name) || a.number - b.number);
-    const marked = sorted.flatMap((entry, number) => (entry.marked ? [number] : []));
-    const head = Buffer.concat([
-      numbers([sorted.length, provided.length, marked.length]),
-      ...nameList(sorted.map(({ name }) => name)),
-      ...nameList(provided.map(({ name }) => name)),
-      numbers(provided.map(({ number }) => number)),
-      numbers(marked),
-      numbers(sorted.flatMap(({ from, to }) => [from, to])),
-    ]);
-    return Buffer.concat([MARK, numbers([crc32(head), head.length]), head, this.text.subarray(0, this.end)]);
-  }
-}
+const PARAGRAPH = 4 << 20;
+const MOST = 1_000_000;
+const BORDER = Buffer.from("\n\n");
+const MARKS = ["\nEssential: yes\n", "\nPriority: required\n", "\nPriority: important\n", "\nPriority: standard\n"];
 
 /**
- * Opens packed records for a suite; undefined for what is damaged or of another version. A damaged record throws PACKAGE when it is read.
+ * Packs the text of an index (deb822, Debian Policy 5.3): the parts of the packed form, the last of which is the text itself. What it costs
+ * is a search for the few words that the tables need. Throws PACKAGE for a paragraph without a name or beyond bounds, LIMIT for too many.
  */
-export function openPackages(read: ReadAt, suite: string): PackageIndex | undefined {
+export function packPackages(text: Buffer, where: string): Buffer[] {
+  const starts: number[] = [];
+  const names: { readonly name: string; readonly value: number }[] = [];
+  const provided: { readonly name: string; readonly value: number }[] = [];
+  const marked: number[] = [];
+  const provides = forward(text, "\nProvides:");
+  const marks = MARKS.map((word) => forward(text, word));
+  const bad = (at: number, why: string) => new Failure("PACKAGE", `${printable(where)}, byte ${at}: ${why}`);
+  for (let at = 0; ; ) {
+    while (text[at] === 10) at++;
+    if (at >= text.length) break;
+    const border = text.indexOf(BORDER, at);
+    const end = border < 0 ? text.length : border + 1;
+    if (end - at > PARAGRAPH) throw bad(at, `a paragraph is longer than ${PARAGRAPH} bytes`);
+    if (starts.length >= MOST) throw new Failure("LIMIT", `${printable(where)}: more than ${MOST} packages`);
+    const name = nameOf(text, at, end);
+    if (name === undefined) throw bad(at, "a package without a name");
+    if (!isPackageName(name)) throw bad(at, `"${printable(name.slice(0, 80))}" cannot be the name of a package`);
+    const value = starts.push(at) - 1;
+    names.push({ name, value });
+    const list = provides(at, end);
+    if (list >= 0) for (const one of providedNames(text, list, end)) provided.push({ name: one, value });
+    if (marks.some((next) => next(at, end) >= 0)) marked.push(value);
+    at = end;
+  }
+  const tables = [buildTable(names), buildTable(provided)] as const;
+  const head = Buffer.concat([
+    numbers([starts.length, tables[0].length / 8, tables[1].length / 8, marked.length, text.length]),
+    numbers(starts),
+    ...tables,
+    numbers(marked),
+    sumsOf(text),
+  ]);
+  return [MARK, numbers([crc32(head), head.length]), head, text];
+}
+
+/** Opens a packed index for a suite and a processor; undefined for what is damaged or of another version. */
+export function openPackages(read: ReadAt, suite: string, architecture: string): PackageIndex | undefined {
   const fixed = read(0, FIXED);
   if (fixed.length < FIXED || !fixed.subarray(0, MARK.length).equals(MARK)) return undefined;
   const length = fixed.readUInt32LE(MARK.length + 4);
-  if (length > HEAD) return undefined;
-  const head = read(MARK.length + 8, length);
+  if (length > HEAD || length < 4 * COUNTS) return undefined;
+  const head = read(FIXED, length);
   if (head.length < length || crc32(head) !== fixed.readUInt32LE(MARK.length)) return undefined;
-  const [count, virtuals, marks] = [head.readUInt32LE(0), head.readUInt32LE(4), head.readUInt32LE(8)];
-  const names = nameTable(head, 12, count);
-  const virtualNames = nameTable(head, names.end, virtuals);
-  const providers = virtualNames.end;
-  const markedAt = providers + 4 * virtuals;
-  const recordAt = markedAt + 4 * marks;
-  const base = MARK.length + 8 + length;
-  let window: { readonly from: number; readonly bytes: Buffer } = { from: 0, bytes: Buffer.alloc(0) };
-  const record = (number: number): PackageRecord => {
-    const from = head.readUInt32LE(recordAt + 8 * number);
-    const to = head.readUInt32LE(recordAt + 8 * number + 4);
-    if (from < window.from || to > window.from + window.bytes.length)
-      window = { from, bytes: read(base + from, Math.max(to - from, AHEAD)) };
-    const bytes = window.bytes.subarray(from - window.from, to - window.from);
-    if (bytes.length < to - from || crc32(bytes.subarray(4)) !== bytes.readUInt32LE(0)) {
-      throw new Failure("PACKAGE", `the cached package index of ${suite} is damaged`, { hint: "Remove the folder debian of the store." });
-    }
-    return fromLines(bytes.toString("utf8", 4), suite);
-  };
+  const [count, slots, providedSlots, marks, size] = [0, 4, 8, 12, 16].map((at) => head.readUInt32LE(at)) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const starts = 4 * COUNTS;
+  const names = openTable(head.subarray(starts + 4 * count), slots);
+  const provided = openTable(head.subarray(starts + 4 * count + 8 * slots), providedSlots);
+  const markedAt = starts + 4 * count + 8 * slots + 8 * providedSlots;
+  const blocks = openBlocks(
+    (position, wanted) => read(FIXED + length + position, wanted),
+    head.subarray(markedAt + 4 * marks),
+    size,
+    suite,
+  );
+  const record = (number: number) => paragraph(blocks, head, starts, number, count, size, suite);
+  const found = (table: NameTable, name: string, fits: (one: PackageRecord) => boolean) =>
+    table
+      .find(name)
+      .map(record)
+      .filter((one) => (one.architecture === architecture || one.architecture === "all") && fits(one));
   return {
     size: count,
-    named: (name) => names.search(name).map(record),
-    providing: (name) =>
-      virtualNames
-        .search(name)
-        .map((number) => head.readUInt32LE(providers + 4 * number))
-        .sort((a, b) => head.readUInt32LE(recordAt + 8 * a) - head.readUInt32LE(recordAt + 8 * b))
-        .map(record),
+    named: (name) => found(names, name, (one) => one.name === name),
+    providing: (name) => found(provided, name, (one) => providesName(one, name)),
     marked: () => Array.from({ length: marks }, (_, n) => record(head.readUInt32LE(markedAt + 4 * n))),
     *all() {
       for (let number = 0; number < count; number++) yield record(number);
@@ -123,93 +119,57 @@ export function openPackages(read: ReadAt, suite: string): PackageIndex | undefi
   };
 }
 
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+function paragraph(blocks: Block, head: Buffer, starts: number, number: number, count: number, size: number, suite: string): PackageRecord {
+  const from = head.readUInt32LE(starts + 4 * number);
+  const to = number + 1 < count ? head.readUInt32LE(starts + 4 * number + 4) : size;
+  let one: PackageRecord | undefined;
+  parsePackages(blocks(from, to), suite, `package index of ${suite}`, (parsed) => {
+    one = parsed;
+  });
+  if (one === undefined) throw new Failure("PACKAGE", `the package index of ${printable(suite)}: an empty paragraph`);
+  return one;
+}
+
+function providesName(record: PackageRecord, name: string): boolean {
+  return parseRelations(record.provides, `Provides of ${record.name}`).some((group) => group.some((one) => one.name === name));
+}
+
+/** Finds a word between two places, which must only move forward: the text is searched once in all. -1 where it is not there. */
+function forward(text: Buffer, word: string): (from: number, to: number) => number {
+  const bytes = Buffer.from(word);
+  let next = -1;
+  return (from, to) => {
+    if (next < from) {
+      const at = text.indexOf(bytes, from);
+      next = at < 0 ? Number.POSITIVE_INFINITY : at;
+    }
+    return next < to ? next : -1;
+  };
+}
+
+/** The Package field: the first one in every archive, anywhere in odd ones. */
+function nameOf(text: Buffer, at: number, end: number): string | undefined {
+  const line = text.toString("latin1", at, lineEnd(text, at));
+  if (line.startsWith("Package:")) return line.slice(8).trim() || undefined;
+  const [, later] = /^Package:(.*)$/m.exec(text.toString("latin1", at, end)) ?? [];
+  return later?.trim() || undefined;
+}
+
+/** Names in the Provides field that begins after the line break `at`, with its folded lines. Their form is checked when they are used. */
+function providedNames(text: Buffer, at: number, end: number): Set<string> {
+  let to = text.indexOf(10, at + 1);
+  while (to >= 0 && to < end && (text[to + 1] === 32 || text[to + 1] === 9)) to = text.indexOf(10, to + 1);
+  const value = text.toString("latin1", at + "\nProvides:".length, to < 0 ? end : Math.min(to, end));
+  return new Set(value.split(",").flatMap((part) => /[^\s(:]+/.exec(part)?.[0].toLowerCase() ?? []));
+}
+
+function lineEnd(text: Buffer, at: number): number {
+  const end = text.indexOf(10, at);
+  return end < 0 ? text.length : end;
 }
 
 function numbers(list: readonly number[]): Buffer {
   const out = Buffer.allocUnsafe(4 * list.length);
-  list.forEach((number, n) => out.writeUInt32LE(number, 4 * n));
+  for (let n = 0; n < list.length; n++) out.writeUInt32LE(list[n] as number, 4 * n);
   return out;
-}
-
-/** Where each part begins, and where the last one ends. */
-function offsets(lengths: readonly number[]): Buffer {
-  let end = 0;
-  return numbers([0, ...lengths.map((length) => (end += length))]);
-}
-
-function nameList(names: readonly string[]): Buffer[] {
-  return [offsets(names.map((name) => name.length)), Buffer.from(names.join(""), "latin1")];
-}
-
-/** A list of `count` sorted names that begins at `from`. */
-function nameTable(head: Buffer, from: number, count: number) {
-  const text = from + 4 * (count + 1);
-  const nameAt = (number: number) =>
-    head.toString("latin1", text + head.readUInt32LE(from + 4 * number), text + head.readUInt32LE(from + 4 * number + 4));
-  return {
-    end: text + head.readUInt32LE(from + 4 * count),
-    /** Numbers of all entries with this name. */
-    search(name: string): number[] {
-      let low = 0;
-      let high = count;
-      while (low < high) {
-        const middle = (low + high) >>> 1;
-        if (nameAt(middle) < name) low = middle + 1;
-        else high = middle;
-      }
-      const found: number[] = [];
-      for (; low < count && nameAt(low) === name; low++) found.push(low);
-      return found;
-    },
-  };
-}
-
-/** Values have no line breaks: parsing turns them into blanks. */
-function toLines(one: PackageRecord): string {
-  const { name, version, architecture, path, size, sha256, multiArch, essential, priority, source, sourceVersion, installedSize } = one;
-  const facts = [
-    name,
-    version,
-    architecture,
-    path,
-    size,
-    sha256,
-    multiArch,
-    essential ? 1 : 0,
-    priority,
-    source,
-    sourceVersion,
-    installedSize,
-  ];
-  return [...facts, one.preDepends, one.depends, one.recommends, one.conflicts, one.breaks, one.replaces, one.provides].join("\n");
-}
-
-function fromLines(text: string, suite: string): PackageRecord {
-  const [name, version, architecture, path, size, sha256, multiArch, essential, priority, source, sourceVersion, installed, ...relations] =
-    text.split("\n") as [string, string, string, string, string, string, string, string, string, string, string, string, ...string[]];
-  const [preDepends = "", depends = "", recommends = "", conflicts = "", breaks = "", replaces = "", provides = ""] = relations;
-  return {
-    name,
-    version,
-    architecture,
-    suite,
-    path,
-    size: Number(size),
-    sha256,
-    multiArch: multiArch as MultiArch,
-    essential: essential === "1",
-    priority,
-    source,
-    sourceVersion,
-    installedSize: Number(installed),
-    preDepends,
-    depends,
-    recommends,
-    conflicts,
-    breaks,
-    replaces,
-    provides,
-  };
 }

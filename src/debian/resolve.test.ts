@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { Failure } from "../kit/error.ts";
 import type { PackageRecord, ResolveRequest } from "./face.ts";
-import { openPackages, PackageWriter } from "./package-index.ts";
+import { openPackages, packPackages } from "./package-index.ts";
 import { createPool, type Pool } from "./pool.ts";
 import { solve } from "./resolve.ts";
 
@@ -28,15 +28,39 @@ function record(nameAndVersion: string, fields: Fields = {}): PackageRecord {
   };
 }
 
+/** The index that an archive with these packages would have. */
+function indexOf(records: readonly PackageRecord[], suite: string, architecture: string) {
+  const fields = (one: PackageRecord): [string, string][] => [
+    ["Package", one.name],
+    ["Version", one.version],
+    ["Architecture", one.architecture],
+    ["Multi-Arch", one.multiArch],
+    ["Essential", one.essential ? "yes" : ""],
+    ["Priority", one.priority],
+    ["Pre-Depends", one.preDepends],
+    ["Depends", one.depends],
+    ["Recommends", one.recommends],
+    ["Conflicts", one.conflicts],
+    ["Breaks", one.breaks],
+    ["Provides", one.provides],
+    ["Filename", one.path],
+    ["Size", String(one.size)],
+    ["SHA256", one.sha256],
+  ];
+  const paragraph = (one: PackageRecord) =>
+    fields(one)
+      .flatMap(([key, value]) => (value === "" ? [] : [`${key}: ${value}\n`]))
+      .join("");
+  const bytes = Buffer.concat(packPackages(Buffer.from(records.map(paragraph).join("\n")), "Packages"));
+  return openPackages((position, length) => bytes.subarray(position, position + length), suite, architecture);
+}
+
 function poolOf(...suites: readonly (readonly PackageRecord[])[]): Pool {
   const architectures = ["amd64", "arm64"];
   return createPool(
     suites.flatMap((records) =>
       architectures.map((architecture) => {
-        const writer = new PackageWriter();
-        for (const one of records) if (one.architecture === architecture || one.architecture === "all") writer.add(one);
-        const bytes = writer.finish();
-        const index = openPackages((position, length) => bytes.subarray(position, position + length), "bookworm");
+        const index = indexOf(records, "bookworm", architecture);
         assert.ok(index);
         return { architecture, index };
       }),
@@ -174,16 +198,10 @@ test("several suites: the highest version wins, and an asked-for version is take
 });
 
 test("suites that are not automatic (backports): only what is asked for by version or suite comes from them", () => {
-  const [stable, backports] = [
-    [record("tool=1"), record("lib=1", { suite: "bookworm" })],
-    [record("tool=2~bpo12+1", { depends: "lib" }), record("lib=2~bpo12+1"), record("new=1", { depends: "lib" })],
-  ].map((records) => {
-    const writer = new PackageWriter();
-    for (const one of records) writer.add(one);
-    return writer.finish();
-  }) as [Buffer, Buffer];
-  const part = (bytes: Buffer, suite: string, notAutomatic: boolean) => {
-    const index = openPackages((position, length) => bytes.subarray(position, position + length), suite);
+  const stable = [record("tool=1"), record("lib=1")];
+  const backports = [record("tool=2~bpo12+1", { depends: "lib" }), record("lib=2~bpo12+1"), record("new=1", { depends: "lib" })];
+  const part = (records: readonly PackageRecord[], suite: string, notAutomatic: boolean) => {
+    const index = indexOf(records, suite, "amd64");
     assert.ok(index);
     return { architecture: "amd64", index, notAutomatic };
   };

@@ -1,0 +1,43 @@
+/** Numbers by name, in slots of two 32-bit numbers (little-endian): hash of the name, number plus one; zeros are empty. */
+export interface NameTable {
+  /** All numbers under the hash of a name, in the order they were put in. A few may belong to other names: the caller looks. */
+  find(name: string): number[];
+}
+
+/** Packs a table with twice as many slots as names, a power of two. Neighbours that collide stay in their order. */
+export function buildTable(list: readonly { readonly name: string; readonly value: number }[]): Buffer {
+  let slots = 1;
+  while (slots < 2 * list.length + 1) slots *= 2;
+  const table = Buffer.alloc(8 * slots);
+  for (const { name, value } of list) {
+    const key = hashOf(name);
+    let slot = key & (slots - 1);
+    while (table.readUInt32LE(8 * slot + 4) !== 0) slot = (slot + 1) & (slots - 1);
+    table.writeUInt32LE(key, 8 * slot);
+    table.writeUInt32LE(value + 1, 8 * slot + 4);
+  }
+  return table;
+}
+
+/** Opens a table at the beginning of `bytes`. */
+export function openTable(bytes: Buffer, slots: number): NameTable {
+  return {
+    find(name) {
+      const found: number[] = [];
+      const key = hashOf(name);
+      for (let slot = key & (slots - 1), seen = 0; seen < slots; slot = (slot + 1) & (slots - 1), seen++) {
+        const value = bytes.readUInt32LE(8 * slot + 4);
+        if (value === 0) break;
+        if (bytes.readUInt32LE(8 * slot) === key) found.push(value - 1);
+      }
+      return found;
+    },
+  };
+}
+
+/** FNV-1a, 32 bits. The names are signed by the archive: nobody gains by making them collide. */
+function hashOf(name: string): number {
+  let hash = 0x811c9dc5;
+  for (let n = 0; n < name.length; n++) hash = Math.imul(hash ^ name.charCodeAt(n), 0x01000193);
+  return hash >>> 0;
+}
