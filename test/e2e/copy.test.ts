@@ -93,6 +93,38 @@ test("the same bytes as skopeo copies, each reading what the other wrote", { ski
   assert.deepEqual(layoutOf("after-skopeo"), layoutOf("layout"));
 });
 
+test("docker's manifests become the OCI's in a layout, which skopeo reads; the image ID stays", async () => {
+  await copy("--platform", "linux/amd64", `docker://${own.host}/a/multi:1`, "oci:single:x");
+  const index = layoutOf("single").listed as { digest: string }[];
+  const manifest = JSON.parse(layoutOf("single").blobs.get(index[0]?.digest.slice(7) ?? "") as string) as {
+    mediaType: string;
+    config: { mediaType: string; digest: string };
+    layers: { mediaType: string; digest: string }[];
+  };
+  // The same image as docker pushes it.
+  const docker = {
+    ...manifest,
+    mediaType: "application/vnd.docker.distribution.manifest.v2+json",
+    config: { ...manifest.config, mediaType: "application/vnd.docker.container.image.v1+json" },
+    layers: manifest.layers.map((one) => ({ ...one, mediaType: "application/vnd.docker.image.rootfs.diff.tar.gzip" })),
+  };
+  const put = await ask(
+    own.host,
+    "PUT",
+    "/v2/a/multi/manifests/docker",
+    { "content-type": docker.mediaType },
+    Buffer.from(JSON.stringify(docker)),
+  );
+  assert.equal(put.status, 201, put.bytes.toString());
+  await copy(`docker://${own.host}/a/multi:docker`, `docker://${other.host}/docker:1`);
+  const kept = await ask(other.host, "GET", "/v2/docker/manifests/1", { accept: docker.mediaType });
+  assert.equal(kept.bytes.toString(), JSON.stringify(docker), "between registries it stays what it is");
+  await copy(`docker://${other.host}/docker:1`, "oci:from-docker:x");
+  assert.deepEqual(layoutOf("from-docker"), layoutOf("single"));
+  await copy(`docker://${other.host}/docker:1`, "oci-archive:from-docker.tar:x");
+  if (hasSkopeo) await skopeo("oci-archive:from-docker.tar:x", "oci:again:x");
+});
+
 test("a docker archive takes the platform asked for, and comes back as an image", async () => {
   await copy("--platform", "linux/arm64", `docker://${own.host}/a/multi:1`, "docker-archive:one.tar:one:1");
   const loaded = await run("load", "-i", "one.tar");

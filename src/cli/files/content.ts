@@ -8,8 +8,8 @@ import type { BytesReader } from "../../oci/place.ts";
 import type { FileEntry } from "../../tree/entry.ts";
 
 /**
- * The bytes of a file, from where its layer is: of a plain layer just that part, of a packed one what comes before it too, and nothing after.
- * Throws DIGEST at the end where they are not what the layer's index says, NETWORK, COMPRESSION.
+ * The bytes of a file, from where its layer is: of a plain layer just that part, of a packed one what comes before it too, and nothing
+ * after. Throws DIGEST at the end where they are not what the layer's index says, NETWORK, COMPRESSION.
  */
 export async function* contentOf(from: BytesReader, image: Image, entry: FileEntry): AsyncGenerator<Uint8Array> {
   const { content, size } = entry;

@@ -27,7 +27,7 @@ export const SERVE_COMMANDS: readonly Command[] = [
     paths: ["image copy", "image cp", "copy"],
     usage: "[OPTIONS] SRC DST",
     description: "Copy an image from one place to another",
-    more: "A place is docker://NAME (a registry), oci:FOLDER[:REF], oci-archive:FILE[:REF], docker-archive:FILE[:NAME], or a name of the local store, store:NAME where that could be taken for another. Documents and blobs stay as they are, all platforms come along; from registry to registry nothing touches the disk. Only plain layers, of the store and of docker archives, are packed for a registry. A docker archive takes one platform. The digest of what was copied is printed.",
+    more: "A place is docker://NAME (a registry), oci:FOLDER[:REF], oci-archive:FILE[:REF], docker-archive:FILE[:NAME], or a name of the local store, store:NAME where that could be taken for another. Documents and blobs stay as they are, all platforms come along; from registry to registry nothing touches the disk. Only plain layers, of the store and of docker archives, are packed for a registry, and manifests of docker's own type become the OCI's in layouts and archives, where others expect these. A docker archive takes one platform. The digest of what was copied is printed.",
     section: "Commands",
     flags: [
       { name: "platform", type: "string", description: 'Copy only this platform, as "os[/arch[/variant]]"' },

@@ -16,8 +16,8 @@ export interface CopyHow {
 
 /**
  * Copies an image between any two places, as it is, byte for byte: blobs that are there are skipped or mounted, the rest streams through
- * without touching a disk. Only plain layers of the store and of docker archives are packed on their way to a registry. The result is the
- * manifest or index that the target has. Throws what places throw; the target's name is set last.
+ * without touching a disk. Only plain layers of the store and of docker archives are packed on their way to a registry, and docker's
+ * manifests become the OCI's in layouts and archives. The result is the manifest or index that the target has. Throws what places throw; the target's name is set last.
  */
 export async function copyBetween(call: Invocation, from: PlaceWord, to: PlaceWord, how: CopyHow, task: Task): Promise<Descriptor> {
   await using source = await openSource(call, from, task);
@@ -41,18 +41,20 @@ export async function copyBetween(call: Invocation, from: PlaceWord, to: PlaceWo
         import("../../place/copy.ts"),
       ]);
       const layout = await createLayout(to.path);
-      await copyImage(source.from, layout, root, task);
-      if (to.ref === undefined) await publishUnnamed(layout, root);
-      else await publishAs(layout, root, to.ref);
-      return root;
+      const oci = await (await import("../../place/as-oci.ts")).asOci(source.from, root, task);
+      await copyImage(oci.from, layout, oci.root, task);
+      if (to.ref === undefined) await publishUnnamed(layout, oci.root);
+      else await publishAs(layout, oci.root, to.ref);
+      return oci.root;
     }
     case "oci-archive":
     case "docker-archive": {
       const { saveArchive } = await import("../../place/save.ts");
       const [names, ref] = to.kind === "docker-archive" ? [to.name ? [to.name] : [], undefined] : [[], to.ref];
-      const image = { root, names, ...(ref === undefined ? {} : { ref }) };
-      await saveArchive(source.from, [image], { file: to.path }, { format: to.kind === "oci-archive" ? "oci" : "docker" }, task);
-      return root;
+      const oci = await (await import("../../place/as-oci.ts")).asOci(source.from, root, task);
+      const image = { root: oci.root, names, ...(ref === undefined ? {} : { ref }) };
+      await saveArchive(oci.from, [image], { file: to.path }, { format: to.kind === "oci-archive" ? "oci" : "docker" }, task);
+      return oci.root;
     }
   }
 }
