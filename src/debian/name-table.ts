@@ -1,3 +1,5 @@
+import { endianness } from "node:os";
+
 /** Numbers by name, in slots of two 32-bit numbers (little-endian): hash of the name, number plus one; zeros are empty. */
 export interface NameTable {
   /** All numbers under the hash of a name, in the order they were put in. A few may belong to other names: the caller looks. */
@@ -8,15 +10,16 @@ export interface NameTable {
 export function buildTable(list: readonly { readonly name: string; readonly value: number }[]): Buffer {
   let slots = 1;
   while (slots < 2 * list.length + 1) slots *= 2;
-  const table = Buffer.alloc(8 * slots);
+  const table = new Uint32Array(2 * slots);
   for (const { name, value } of list) {
     const key = hashOf(name);
     let slot = key & (slots - 1);
-    while (table.readUInt32LE(8 * slot + 4) !== 0) slot = (slot + 1) & (slots - 1);
-    table.writeUInt32LE(key, 8 * slot);
-    table.writeUInt32LE(value + 1, 8 * slot + 4);
+    while (table[2 * slot + 1] !== 0) slot = (slot + 1) & (slots - 1);
+    table[2 * slot] = key;
+    table[2 * slot + 1] = value + 1;
   }
-  return table;
+  const bytes = Buffer.from(table.buffer);
+  return endianness() === "LE" ? bytes : bytes.swap32();
 }
 
 /** Opens a table at the beginning of `bytes`. */
