@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { encodeManifest } from "../image/documents.ts";
 import type { Image, Layer } from "../image/layer.ts";
 import { represent as pack } from "../image/represent.ts";
@@ -23,6 +24,8 @@ export interface RepresentingShelf extends Shelf {
   remember(record: { readonly key: Digest; readonly layer: Layer }): void;
 }
 
+/** Layers that are compressed at once, at most. */
+const LANES = 4;
 const LEVELS = { gzip: [0, 9, 6], zstd: [1, 19, 3], uncompressed: [0, 0, 0] } as const;
 
 /**
@@ -31,8 +34,21 @@ const LEVELS = { gzip: [0, 9, 6], zstd: [1, 19, 3], uncompressed: [0, 0, 0] } as
  * exist, DIGEST when a layer does not unpack to its diffID.
  */
 export async function representImage(store: RepresentingShelf, image: Image, how: Representation, task: Task): Promise<Descriptor> {
-  const layers: Layer[] = [];
-  for (const layer of image.layers) layers.push(await represent(store, layer, how, task));
+  const layers: Layer[] = [...image.layers];
+  // Compressors work on threads of their own: several layers at once, as many as there are processors.
+  const waiting = [...image.layers.keys()];
+  const lane = async () => {
+    for (let at = waiting.shift(); at !== undefined; at = waiting.shift()) {
+      try {
+        layers[at] = await represent(store, image.layers[at] as Layer, how, task);
+      } catch (error) {
+        waiting.length = 0;
+        throw error;
+      }
+    }
+  };
+  const ended = await Promise.allSettled(Array.from({ length: Math.min(LANES, availableParallelism()) }, lane));
+  for (const one of ended) if (one.status === "rejected") throw one.reason;
   if (layers.every((layer, n) => layer.blob.digest === image.layers[n]?.blob.digest)) return image.descriptor;
   const { mediaType: _, ...config } = image.configDescriptor;
   const manifest = encodeManifest({
