@@ -197,7 +197,17 @@ for (const { who, user, skip } of people()) {
       box.image("own", (root) => mkdirSync(join(root, "var/lib"), { recursive: true }), ["VOLUME /var/lib/own"]);
       assert.match(box.run(["run", "--rm", "--network", "none", "own", "mount"]).stdout, / on \/var\/lib\/own type /);
       assert.deepEqual(leftOvers(), []);
-      assert.deepEqual(readdirSync(join(box.store, "volumes")).sort(), ["empty", "kept"]);
+      assert.equal(box.out("volume", "ls", "-q"), "empty\nkept\n");
+      box.out("create", "--name", "user", "-v", "kept:/k", "bb", "true");
+      const used = box.run(["volume", "rm", "kept"]);
+      assert.deepEqual([used.status, /volume is in use - \[user\]/.test(used.stderr)], [1, true]);
+      assert.equal(box.out("volume", "ls", "-q", "--filter", "dangling=true"), "empty\n");
+      assert.match(box.out("volume", "inspect", "-f", "{{.Mountpoint}}", "kept"), /volumes\/kept\/_data\n$/);
+      box.out("rm", "user");
+      assert.equal(box.out("volume", "rm", "kept"), "kept\n");
+      assert.match(box.run(["volume", "rm", "kept"]).stderr, /get kept: no such volume/);
+      assert.equal(box.out("volume", "create", "made"), "made\n");
+      assert.equal(box.out("volume", "prune", "-f"), "Deleted Volumes:\nempty\nmade\n");
     });
 
     test("X14: whatever the image has for passwd and group", () => {

@@ -9,6 +9,7 @@ import { INSIDE_COMMANDS } from "./inside.ts";
 import { OTHER_COMMANDS } from "./other.ts";
 import { REGISTRY_COMMANDS } from "./registry.ts";
 import { SERVE_COMMANDS } from "./serve.ts";
+import { VOLUME_COMMANDS } from "./volume.ts";
 
 /** Every command there is. */
 export const COMMANDS: readonly Command[] = [
@@ -22,6 +23,7 @@ export const COMMANDS: readonly Command[] = [
   ...OTHER_COMMANDS,
   ...REGISTRY_COMMANDS,
   ...SERVE_COMMANDS,
+  ...VOLUME_COMMANDS,
 ];
 
 /** Words that only group commands, and what they say of themselves. */
@@ -36,6 +38,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   manifest: "Look into manifests",
   registry: "Serve images to others",
   system: "Manage nought",
+  volume: "Manage volumes",
 };
 
 /** Groups that work but are not listed. */
