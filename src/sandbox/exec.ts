@@ -25,7 +25,7 @@ import { programTrouble, setupTrouble } from "./trouble.ts";
 /** A further process in a running sandbox. What is not here (mounts, namespaces, masks, control groups) it has from that. */
 export type ExecSpec = Pick<
   SandboxSpec,
-  "args" | "env" | "cwd" | "user" | "capabilities" | "seccomp" | "noNewPrivileges" | "terminal" | "limits"
+  "args" | "env" | "cwd" | "user" | "capabilities" | "seccomp" | "seccompProfile" | "noNewPrivileges" | "terminal" | "limits"
 >;
 
 /**

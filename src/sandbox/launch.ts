@@ -43,6 +43,10 @@ export function launch(asked: SandboxSpec, options: LaunchOptions, machine: Mach
     throw new Failure("SANDBOX", "this process is neither root nor in a user namespace of its own, so it may not mount", {
       hint: "`nought doctor` says what this machine allows.",
     });
+  if (machine.runtime && asked.seccompProfile)
+    throw new Failure("UNSUPPORTED", `a seccomp profile of one's own cannot be given to ${machine.runtime.name} yet`, {
+      hint: "Leave --runtime away.",
+    });
   const single = privileges.single ? withSingleId(asked) : asked;
   const spec =
     asked.hostDevices && !privileges.initial ? { ...single, mounts: [...single.mounts, ...deviceMounts(hostDevices())] } : single;

@@ -1,4 +1,5 @@
 import type { NetworkProgram, PublishedPort } from "./network-program.ts";
+import type { SeccompFile } from "./seccomp/file.ts";
 
 /**
  * What a sandbox is made of, as data. Nothing here is resolved, mounted or created yet.
@@ -43,6 +44,8 @@ export interface SandboxSpec {
   readonly capabilities: readonly string[];
   /** Docker's default filter of system calls. */
   readonly seccomp: boolean;
+  /** With `seccomp`: this filter instead of docker's default. */
+  readonly seccompProfile?: SeccompFile;
   /** Set-user-id programs and file capabilities give nothing: `--security-opt no-new-privileges`. */
   readonly noNewPrivileges?: boolean;
   /** A small process 1 that hands signals on and collects orphans. */

@@ -5,34 +5,11 @@ import { type CallArchitecture, syscallNumbers } from "../syscall-numbers.ts";
 import { ACTION } from "./bpf.ts";
 import { compileAnswers, compileProfile } from "./compile.ts";
 import { dockerProfile } from "./profile.ts";
+import { runFilter as run } from "./testing/run.ts";
 
 const AUDIT = { x64: 0xc000003e, i386: 0x40000003, arm64: 0xc00000b7, arm: 0x40000028 } as const;
 const EPERM = ACTION.errno(1);
 const ENOSYS = ACTION.errno(38);
-
-/** Runs a program of classic BPF over one struct seccomp_data, as the kernel would. */
-function run(program: Buffer, audit: number, number: number, args: readonly number[] = []): number {
-  const data = Buffer.alloc(64);
-  data.writeUInt32LE(number >>> 0, 0);
-  data.writeUInt32LE(audit, 4);
-  for (const [at, value] of args.entries()) data.writeUInt32LE(value >>> 0, 16 + 8 * at);
-  let loaded = 0;
-  for (let at = 0; at < program.length; ) {
-    const code = program.readUInt16LE(at);
-    const operand = program.readUInt32LE(at + 4);
-    const jump = (holds: boolean) => 8 * (1 + (program[at + (holds ? 2 : 3)] as number));
-    if (code === 0x20) {
-      loaded = data.readUInt32LE(operand);
-      at += 8;
-    } else if (code === 0x06) return operand;
-    else if (code === 0x05) at += 8 * (1 + operand);
-    else if (code === 0x15) at += jump(loaded === operand);
-    else if (code === 0x35) at += jump(loaded >= operand);
-    else if (code === 0x45) at += jump((loaded & operand) !== 0);
-    else throw new Error(`unknown instruction ${code}`);
-  }
-  throw new Error("the program ran off its end");
-}
 
 for (const [machine, architectures] of [
   ["x64", ["x64", "i386"]],

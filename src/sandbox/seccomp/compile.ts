@@ -25,7 +25,7 @@ export const AUDIT: Readonly<Record<CallArchitecture, number>> = { x64: 0xc00000
 export const RUNS: Readonly<Record<string, readonly CallArchitecture[]>> = { x64: ["x64", "i386"], arm64: ["arm64", "arm"] };
 
 /** The third way to call x86-64's kernel. */
-const X32_BIT = 0x40000000;
+export const X32 = 0x40000000;
 
 /** Compiles a profile for all programs that run on the architecture. Calls of any other architecture end the process. */
 export function compileProfile(profile: Profile, architecture: CallArchitecture): Buffer {
@@ -52,7 +52,7 @@ function callsOf(profile: Profile, architecture: CallArchitecture): readonly Ins
     const number = numbers.get(name);
     return number === undefined ? [] : ifEqual(number, ruleOf(rule));
   });
-  const x32 = architecture === "x64" ? ifAtLeast(X32_BIT, [answer(ACTION.errno(ENOSYS))]) : [];
+  const x32 = architecture === "x64" ? ifAtLeast(X32, [answer(ACTION.errno(ENOSYS))]) : [];
   return [loadNumber, ...x32, ...rules, ...decide(callSpans(profile, numbers))];
 }
 

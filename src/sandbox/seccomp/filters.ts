@@ -1,8 +1,10 @@
+import { release } from "node:os";
 import type { Privileges } from "../privileges.ts";
 import type { SandboxSpec } from "../spec.ts";
 import type { CallArchitecture } from "../syscall-numbers.ts";
 import { ACTION } from "./bpf.ts";
 import { compileAnswers, compileProfile } from "./compile.ts";
+import { compileFile } from "./file.ts";
 import { SUPERVISED } from "./owners.ts";
 import { dockerProfile } from "./profile.ts";
 
@@ -30,7 +32,8 @@ const compiled = new Map<string, Buffer>();
  */
 export function filtersFor(spec: SandboxSpec, privileges: Privileges, architecture: CallArchitecture, supervisor: boolean): Filters {
   const programs: Buffer[] = [];
-  if (spec.seccomp) {
+  if (spec.seccomp && spec.seccompProfile) programs.push(compileFile(spec.seccompProfile, spec.capabilities, architecture, release()));
+  else if (spec.seccomp) {
     const key = `${architecture} ${spec.capabilities.toSorted().join(" ")}`;
     programs.push(remember(key, () => compileProfile(dockerProfile(spec.capabilities), architecture)));
   }
