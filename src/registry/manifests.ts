@@ -54,18 +54,33 @@ export async function headManifest(asked: Asked, reference: string, task: Task):
   return { mediaType, digest, size };
 }
 
-/** A document itself, its digest checked against what was asked for and what the registry calls it. Undefined where it is not there. */
+/**
+ * A document itself, its digest checked against what was asked for and what the registry calls it; one that was cut or spoiled on its way is
+ * asked for once more. Undefined where it is not there.
+ */
 export async function getManifest(asked: Asked, reference: string, task: Task): Promise<Held | undefined> {
   const { client, repository, rights } = asked;
   const what = `manifest ${nameOf(repository, reference)}`;
-  let answer: IncomingMessage;
-  try {
-    const to = `/v2/${repository}/manifests/${reference}`;
-    answer = await client.ask({ method: "GET", to, rights, headers: { accept: ACCEPT }, accept: [200], what }, task);
-  } catch (error) {
-    if (error instanceof Refusal && error.status === 404) return undefined;
-    throw error;
+  const to = `/v2/${repository}/manifests/${reference}`;
+  for (let again = true; ; again = false) {
+    let answer: IncomingMessage;
+    try {
+      answer = await client.ask({ method: "GET", to, rights, headers: { accept: ACCEPT }, accept: [200], what }, task);
+    } catch (error) {
+      if (error instanceof Refusal && error.status === 404) return undefined;
+      throw error;
+    }
+    try {
+      return await receive(answer, reference, what);
+    } catch (error) {
+      const passing = error instanceof Failure && (error.code === "DIGEST" || error.code === "NETWORK");
+      if (!again || !passing || task.signal.aborted) throw error;
+      task.emit({ type: "note", text: `${error.message}; trying once more` });
+    }
   }
+}
+
+async function receive(answer: IncomingMessage, reference: string, what: string): Promise<Held> {
   const told = answer.headers["docker-content-digest"];
   const bytes = await readBody(answer, LIMITS.manifestBytes, what);
   const digest = digestOf(bytes);

@@ -201,7 +201,8 @@ test("K12: two logins at once lose nothing", () =>
           "--input-type=module",
           "-e",
           `import { keepCredential } from ${JSON.stringify(join(here, "keep.ts"))};
-        for (let n = 0; n < 10; n++) await keepCredential("${name}" + n + ".example", { kind: "password", username: "u", password: "p" }, process.env, new AbortController().signal);`,
+          const who = { kind: "password", username: "u", password: "p" };
+          for (let n = 0; n < 10; n++) await keepCredential("${name}" + n + ".example", who, process.env, new AbortController().signal);`,
         ],
         { env, stdio: ["ignore", "ignore", "inherit"] },
       );
