@@ -4,6 +4,7 @@ import { printable } from "../kit/printable.ts";
 import { allCapabilities } from "../sandbox/capability.ts";
 import { environmentOf } from "../sandbox/environment.ts";
 import type { ExecSpec } from "../sandbox/exec.ts";
+import { readSeccompFile } from "../sandbox/seccomp/file.ts";
 import { type Container, requireRunning } from "./face.ts";
 import { userOf } from "./spec.ts";
 
@@ -43,6 +44,7 @@ export function execSpec({ record, places }: Container, request: ExecRequest): E
     user,
     capabilities: request.privileged ? allCapabilities() : options.capabilities,
     seccomp: options.seccomp && !request.privileged,
+    ...(options.seccompProfile === undefined ? {} : { seccompProfile: readSeccompFile(options.seccompProfile) }),
     ...(options.noNewPrivileges ? { noNewPrivileges: true } : {}),
     terminal: request.terminal,
     limits: { ulimits: options.ulimits },

@@ -48,6 +48,8 @@ export interface RunOptions {
   readonly capDrop: readonly string[];
   readonly securityOpt: readonly string[];
   readonly seccomp: boolean;
+  /** Text of a profile of one's own. */
+  readonly seccompProfile?: string;
   readonly noNewPrivileges: boolean;
   /** `default`, `none`, `host` or `container:ID`. */
   readonly network: string;

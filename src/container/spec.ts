@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { hostname as hostName } from "node:os";
 import { environmentOf } from "../sandbox/environment.ts";
 import { hostsFile, RESOLV_CONF, RESOLVED, resolvConf } from "../sandbox/resolv.ts";
+import { readSeccompFile } from "../sandbox/seccomp/file.ts";
 import type { SandboxMount, SandboxSpec } from "../sandbox/spec.ts";
 import { type ResolvedUser, resolveUser } from "../sandbox/user.ts";
 import { readAccounts } from "./accounts.ts";
@@ -37,6 +38,8 @@ export function specOf(store: string, { record, places }: Pick<Container, "recor
     terminal: options.terminal,
     capabilities: options.capabilities,
     seccomp: options.seccomp,
+    ...(options.seccompProfile === undefined ? {} : { seccompProfile: readSeccompFile(options.seccompProfile) }),
+    ...(options.privileged ? { hostDevices: true } : {}),
     init: options.init,
     limits: {
       ulimits: options.ulimits,

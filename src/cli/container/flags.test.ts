@@ -110,6 +110,8 @@ test("sizes, processors, limits, capabilities, security", () => {
     noNewPrivileges: true,
     unmasked: false,
   });
+  assert.throws(() => readSecurity(["seccomp=/no/such/profile.json"], false), { code: "USAGE", message: /ENOENT/ });
+  assert.throws(() => readSecurity(["seccomp=/etc/passwd"], false), { code: "USAGE", message: /it is no JSON/ });
   assert.throws(() => readSecurity(["apparmor=mine"], false), { code: "UNSUPPORTED" });
   assert.throws(() => readSecurity(["what"], false), { code: "USAGE" });
 });

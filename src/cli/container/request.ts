@@ -141,6 +141,7 @@ function optionsOf(flags: Flags, storeDir: string, detached: boolean): RunOption
     capDrop: flags.list("cap-drop"),
     securityOpt: flags.list("security-opt"),
     seccomp: security.seccomp,
+    ...(security.seccompProfile === undefined ? {} : { seccompProfile: security.seccompProfile }),
     noNewPrivileges: security.noNewPrivileges,
     ...modes,
     ports: flags.list("publish").flatMap(readPublish),
