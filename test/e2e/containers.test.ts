@@ -261,6 +261,20 @@ for (const { who, user, skip } of people()) {
       box.out("rm", "-f", "io");
     });
 
+    test("a container goes on without its image, whatever is pruned", () => {
+      box.image("leaving");
+      box.out("run", "-d", "--name", "stays", "--network", "none", "leaving", "sleep", "1000");
+      box.out("rmi", "-f", "leaving");
+      box.out("system", "prune", "-a", "-f");
+      assert.equal(box.out("exec", "stays", "echo", "here"), "here\n");
+      box.out("restart", "-t", "0", "stays");
+      assert.equal(box.out("exec", "stays", "echo", "again"), "again\n");
+      box.out("stop", "-t", "0", "stays");
+      assert.match(box.out("system", "prune", "-f"), /^Deleted Containers:\n[0-9a-f]{64}\n/);
+      assert.equal(box.out("ps", "-aq"), "");
+      box.image("bb");
+    });
+
     test("ps: filters, formats, -n, -l; inspect in docker's fields", () => {
       box.out("create", "--name", "first", "--label", "a=1", "bb", "echo", "a rather long command line");
       box.out("create", "--name", "second", "--label", "a=2", "-v", "vol:/v", "--expose", "99", "bb", "true");
