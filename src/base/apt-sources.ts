@@ -5,9 +5,9 @@ import type { Task } from "../task/task.ts";
 import type { Stage } from "./recipe.ts";
 
 /**
- * A last layer for images in which apt works: where it finds packages, which is where this machine finds them. It is the only layer whose bytes
- * depend on the machine, so recipes with a lock do not have it. Undefined where the mirror is a folder, which no container sees. Throws USAGE
- * where no mirror is known.
+ * A last layer for images in which apt works: where it finds packages, which is where this machine finds them. It is the only layer
+ * whose bytes depend on the machine, so recipes with a lock do not have it. Undefined where the mirror is a folder, which no container
+ * sees. Throws USAGE where no mirror is known.
  */
 export function aptSources(options: ArchiveOptions, task: Task): Stage | undefined {
   const sites = chooseSites(options, readAptConf(options.root ?? "/"), (text) => task.emit({ type: "note", text }));

@@ -35,8 +35,8 @@ export interface BaseResult {
 }
 
 /**
- * Builds the image of a recipe, for each platform from what the lock pins, or else from what the archive has now. Names are set when everything
- * is there; without a name the image is kept as one of the store's unnamed ones. Throws what its parts throw.
+ * Builds the image of a recipe, for each platform from what the lock pins, or else from what the archive has now. Names are set when
+ * everything is there; without a name the image is kept as one of the store's unnamed ones. Throws what its parts throw.
  */
 export async function buildBase(request: BaseRequest, archive: Archive, store: ContentStore, task: Task): Promise<BaseResult> {
   const { recipe, suite, names } = request;

@@ -29,9 +29,9 @@ export function prepare(site: Site, recipe: Recipe, architecture: string): void 
 }
 
 /**
- * Puts one stage of a recipe on a site: its packages as dpkg would unpack them, what their scripts would have done, and what the recipe adds. What comes
- * back is what is new or different, without what the stage leaves out. The site goes on having everything, so that later stages see
- * it. Throws PACKAGE.
+ * Puts one stage of a recipe on a site: its packages as dpkg would unpack them, what their scripts would have done, and what the recipe
+ * adds. What comes back is what is new or different, without what the stage leaves out. The site goes on having everything, so that
+ * later stages see it. Throws PACKAGE.
  */
 export async function compose(site: Site, stage: Stage, debs: readonly Deb[], architecture: string): Promise<Composed> {
   for (const deb of debs) site.add(deb);

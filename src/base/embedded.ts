@@ -35,8 +35,8 @@ export type ArchiveChoice = Omit<ArchiveOptions, "suite" | "cacheDir"> & { reado
 /** Images under `nought/`, made from packages when they are asked for and not in the store. */
 export interface EmbeddedImages {
   /**
-   * Makes an embedded image and gives it its name in the store. Undefined for a name that is none of them. Throws NOT_FOUND for a tag that
-   * does not exist, and what makeImage throws.
+   * Makes an embedded image and gives it its name in the store. Undefined for a name that is none of them. Throws NOT_FOUND for a tag
+   * that does not exist, and what makeImage throws.
    */
   find(reference: Reference, platform: Platform, task: Task): Promise<Descriptor | undefined>;
 }

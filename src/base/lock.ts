@@ -29,8 +29,8 @@ export interface LockedPlatform {
 }
 
 /**
- * A lock file: the packages that a recipe came to. It names suites, paths, versions and digests, and no host: whoever builds from it joins
- * the mirror. `recipe` is the digest of what asked for them.
+ * A lock file: the packages that a recipe came to. It names suites, paths, versions and digests, and no host: whoever builds from it
+ * joins the mirror. `recipe` is the digest of what asked for them.
  */
 export interface Lock {
   readonly version: 1;

@@ -28,9 +28,9 @@ export interface MakeTools {
 const WIDTH = 4;
 
 /**
- * Makes the image of a recipe from pinned packages: they are fetched, checked and read side by side, each stage is sealed as a layer, and the documents are
- * put into the store, where nothing refers to them yet. The bytes depend on recipe, packages and platform alone. Throws what its
- * parts throw; then nothing of it can be seen.
+ * Makes the image of a recipe from pinned packages: they are fetched, checked and read side by side, each stage is sealed as a layer,
+ * and the documents are put into the store, where nothing refers to them yet. The bytes depend on recipe, packages and platform alone.
+ * Throws what its parts throw; then nothing of it can be seen.
  */
 export async function makeImage(recipe: Recipe, pinned: Pinned, platform: Platform, tools: MakeTools): Promise<Assembled> {
   const { store, shelf, task } = tools;

@@ -31,8 +31,8 @@ export function architectureOf(platform: Platform): Architecture {
 }
 
 /**
- * Chooses the packages of a recipe: stage after stage, so that what a stage has does not depend on those above it, and images that share stages
- * share layers. Throws what Archive.resolve throws, and PACKAGE where a stage would take another version than the one below.
+ * Chooses the packages of a recipe: stage after stage, so that what a stage has does not depend on those above it, and images that share
+ * stages share layers. Throws what Archive.resolve throws, and PACKAGE where a stage would take another version than the one below.
  */
 export async function pin(recipe: Recipe, platform: Platform, archive: Archive, task: Task): Promise<Pinned> {
   const architecture = architectureOf(platform);

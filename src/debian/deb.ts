@@ -34,10 +34,10 @@ export const DATA_BYTES = 16 * 2 ** 30;
 const RATIO = 5_000;
 
 /**
- * Reads a .deb (deb(5)) in one pass and unpacks nothing to the disk: its control files come into memory, its data archive becomes a draft whose
- * contents are in `contents`. The archive must have the three members in their order, each compressed as its name says; members that begin
- * with an underscore are passed over. No script is run. With `expect`, the bytes and what the package says of itself must be
- * those. Throws PACKAGE, TAR, COMPRESSION, LIMIT, DIGEST, STORAGE.
+ * Reads a .deb (deb(5)) in one pass and unpacks nothing to the disk: its control files come into memory, its data archive becomes a
+ * draft whose contents are in `contents`. The archive must have the three members in their order, each compressed as its name says;
+ * members that begin with an underscore are passed over. No script is run. With `expect`, the bytes and what the package says of itself
+ * must be those. Throws PACKAGE, TAR, COMPRESSION, LIMIT, DIGEST, STORAGE.
  */
 export async function readDeb(
   source: AsyncIterable<Uint8Array>,

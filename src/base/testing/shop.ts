@@ -36,6 +36,7 @@ export async function packaged(
   return { name, version, architecture, deb: await makeDeb({ ...parts, control }), fields: depends ? { Depends: depends } : {} };
 }
 
+/** A mirror, stores beside it, and images built from the one into the others. Everything is removed by dispose. */
 export class Shop implements AsyncDisposable {
   readonly mirror = new TestMirror();
   readonly notes: string[] = [];

@@ -23,7 +23,10 @@ export interface Group {
 const NAME = /^[a-z_][a-z0-9_-]{0,31}$/i;
 const PASSWD = "base-passwd";
 
-/** base-passwd: the users and groups that every Debian system has; with the package passwd, also the files for passwords, which nobody has. */
+/**
+ * base-passwd: the users and groups that every Debian system has; with the package passwd, also the files for passwords, which nobody
+ * has.
+ */
 export async function systemAccounts(site: Site): Promise<void> {
   if (!site.isNew(PASSWD)) return;
   const passwd = await site.text("/usr/share/base-passwd/passwd.master");
@@ -49,8 +52,8 @@ export async function systemAccounts(site: Site): Promise<void> {
 }
 
 /**
- * Adds users and groups to the files that are there, or makes those files with root and nobody in them. Homes are made where they are not there.
- * Throws PACKAGE for a name or number that is taken or malformed.
+ * Adds users and groups to the files that are there, or makes those files with root and nobody in them. Homes are made where they are
+ * not there. Throws PACKAGE for a name or number that is taken or malformed.
  */
 export async function addAccounts(site: Site, accounts: readonly Account[], groups: readonly Group[], from = ""): Promise<void> {
   const passwd = lines(

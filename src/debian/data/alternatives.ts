@@ -14,8 +14,8 @@ export interface Alternative {
 
 /**
  * The alternatives that a package's script installs, read from its text and not by running it: `update-alternatives --install` with
- * words that are literal, or variables that were given literal values above, or the variable of a loop over such words. What depends on more than that
- * is left out; `unread` counts such calls.
+ * words that are literal, or variables that were given literal values above, or the variable of a loop over such words. What depends on
+ * more than that is left out; `unread` counts such calls.
  */
 export function alternativesOf(deb: Deb): { readonly found: readonly Alternative[]; readonly unread: number } {
   const script = deb.files.get("postinst")?.toString("utf8") ?? "";

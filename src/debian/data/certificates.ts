@@ -40,8 +40,8 @@ export function subjectHash(der: Buffer): string | undefined {
 }
 
 /**
- * What the scripts of ca-certificates do: the list of certificates in /etc/ca-certificates.conf, one link for each in /etc/ssl/certs, all of them
- * in ca-certificates.crt, and links by the hash of their subjects, by which OpenSSL finds one (c_rehash(1)).
+ * What the scripts of ca-certificates do: the list of certificates in /etc/ca-certificates.conf, one link for each in /etc/ssl/certs,
+ * all of them in ca-certificates.crt, and links by the hash of their subjects, by which OpenSSL finds one (c_rehash(1)).
  */
 export async function trustCertificates(site: Site): Promise<void> {
   if (!site.isNew(PACKAGE)) return;
@@ -89,8 +89,8 @@ const KEYSTORE = "/etc/ssl/certs/java/cacerts";
 const JAVA_PACKAGE = "ca-certificates-java";
 
 /**
- * What ca-certificates-java does: the same certificates as a key store that Java reads (JKS, of the password `changeit`), each under the name
- * `debian:NAME.pem`.
+ * What ca-certificates-java does: the same certificates as a key store that Java reads (JKS, of the password `changeit`), each under the
+ * name `debian:NAME.pem`.
  */
 export async function trustForJava(site: Site): Promise<void> {
   if (!site.isNew(JAVA_PACKAGE)) return;

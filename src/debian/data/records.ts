@@ -83,7 +83,10 @@ const ORDER = [
   "description",
 ];
 
-/** A package's paragraph in the status file: with its configuration files and their sums, by which dpkg knows whether somebody changed them. */
+/**
+ * A package's paragraph in the status file: with its configuration files and their sums, by which dpkg knows whether somebody changed
+ * them.
+ */
 async function paragraphOf(site: Site, deb: Deb): Promise<string> {
   const listed: string[] = [];
   for (const path of (deb.files.get("conffiles")?.toString("utf8") ?? "").split("\n")) {

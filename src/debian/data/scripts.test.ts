@@ -48,8 +48,17 @@ test("scripts that only frame what debhelper writes are harmless; others are nam
 });
 
 test("alternatives are read from literal words, known variables and loops over them", async () => {
-  const script = `${HEAD}base=/usr/lib/jvm/x\ntools='java keytool'\nprio=17\nfor i in $tools; do\n  update-alternatives \\\n   --install /usr/bin/$i $i $base/bin/$i $prio $slave\ndone
-update-alternatives --quiet --install /usr/bin/awk awk /usr/bin/mawk 5 \\\n  --slave /usr/bin/nawk nawk /usr/bin/mawk --slave /m m /none\nupdate-alternatives --install /usr/bin/z z $unknown 1\n`;
+  const script = `${HEAD}base=/usr/lib/jvm/x
+tools='java keytool'
+prio=17
+for i in $tools; do
+  update-alternatives \\
+   --install /usr/bin/$i $i $base/bin/$i $prio $slave
+done
+update-alternatives --quiet --install /usr/bin/awk awk /usr/bin/mawk 5 \\
+  --slave /usr/bin/nawk nawk /usr/bin/mawk --slave /m m /none
+update-alternatives --install /usr/bin/z z $unknown 1
+`;
   const { found, unread } = alternativesOf(await deb("x", { postinst: script }));
   assert.deepEqual(
     found.map(({ link, path, priority, slaves }) => `${link} ${path} ${priority} ${slaves.map((one) => one.name).join(",")}`),

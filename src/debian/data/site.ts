@@ -31,8 +31,8 @@ export interface Facts {
 }
 
 /**
- * The files of an image being put together from packages: what dpkg would have on disk after unpacking, and then what their scripts would have
- * changed, done here as data. Packages are added in the order in which they would be unpacked.
+ * The files of an image being put together from packages: what dpkg would have on disk after unpacking, and then what their scripts
+ * would have changed, done here as data. Packages are added in the order in which they would be unpacked.
  */
 export class Site {
   readonly debs: Deb[] = [];
@@ -192,9 +192,9 @@ export class Site {
   }
 
   /**
-   * Adds the files of a package as dpkg would unpack them: below directories that are links in the image (`/bin` → `usr/bin`) they go where
-   * the links lead. A path that another package has already is refused unless one says that it replaces the other, or both
-   * have the same. Throws PACKAGE.
+   * Adds the files of a package as dpkg would unpack them: below directories that are links in the image (`/bin` → `usr/bin`) they go
+   * where the links lead. A path that another package has already is refused unless one says that it replaces the other, or both have
+   * the same. Throws PACKAGE.
    */
   add(deb: Deb): void {
     this.debs.push(deb);
