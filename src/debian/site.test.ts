@@ -85,6 +85,14 @@ test("no mirror anywhere: words that say how to set it; nought's configuration a
     "bookworm-updates file:///srv/debian",
     `bookworm-security ${HOST}/sec`,
   ]);
+  const both = `Types: deb\nURIs: ${HOST}/debian\nSuites: bookworm bookworm-security\nComponents: main\n`;
+  mirror.sources(both);
+  assert.deepEqual(sites(mirror, { mirrors: [`${HOST}/near`] }).at(-1), `bookworm-security ${HOST}/debian`);
+  // With keys of its own it stands alone.
+  assert.deepEqual(sites(mirror, { mirrors: [`${HOST}/near`], keyrings: ["/k.gpg"] }), [
+    `bookworm ${HOST}/near`,
+    `bookworm-updates ${HOST}/near`,
+  ]);
   assert.throws(() => sites(mirror, { mirrors: ["ftp://x.invalid/debian"] }), failing("USAGE", /not the URL of an archive/));
 });
 

@@ -38,8 +38,10 @@ export function chooseSites(options: ArchiveOptions, conf: AptConf, note: (text:
     throw new Failure("USAGE", `"${printable(suite)}" is not the name of a suite`, { hint: "Debian's are bookworm, trixie, sid." });
   const root = options.root ?? "/";
   const given = givenMirrors(options.mirrors ?? []);
-  const machine = readAptSources(root, note).filter(isDebianLike);
-  const own = ownConfiguration(options, note).filter(isDebianLike);
+  // Mirrors with keys of their own are an archive of its own: Debian's would not be signed by them.
+  const alone = given.size > 0 && (options.keyrings ?? []).length > 0;
+  const machine = alone ? [] : readAptSources(root, note).filter(isDebianLike);
+  const own = alone ? [] : ownConfiguration(options, note).filter(isDebianLike);
   const find = (name: string, optional = false): Site | undefined => {
     const named = given.get(name) ?? (given.get("") && !isSecurity(name) ? given.get("") : undefined);
     if (named !== undefined) return siteOf(name, [mirrorSource(named)], options, conf, optional);
@@ -87,8 +89,9 @@ function givenMirrors(mirrors: readonly string[]): Map<string, string[]> {
   return found;
 }
 
+/** A mirror named by hand is judged by its dates, whatever apt's configuration lets pass for the machine's own. */
 function mirrorSource(uris: readonly string[]): Source {
-  return { uris, suites: [], components: [], architectures: [], signedBy: [], trusted: false };
+  return { uris, suites: [], components: [], architectures: [], signedBy: [], trusted: false, checkValidUntil: true, checkDate: true };
 }
 
 function siteOf(suite: string, sources: readonly Source[], options: ArchiveOptions, conf: AptConf, optional: boolean): Site {
