@@ -1,11 +1,12 @@
 import { closeSync, mkdirSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { createPrivate, quietly, replaceFile } from "../kit/atomic.ts";
-import { livenessOf, makerOf, uniqueToken } from "../kit/liveness.ts";
+import { uniqueToken } from "../kit/liveness.ts";
 import { namesIn } from "../kit/look.ts";
 import { readSmallFile } from "../kit/read-file.ts";
 import { orStorageFailure, storageFailure } from "../kit/storage-failure.ts";
 import { type Digest, digestOf, hexOf } from "../oci/digest.ts";
+import { isAbandoned } from "../rootfs/hold.ts";
 import type { CacheMountWish, Sharing } from "./mount.ts";
 
 /** What is written down about a cache mount. Times are milliseconds since the epoch. */
@@ -124,8 +125,7 @@ export function usersOf(slot: Pick<Slot, "dir">): ("together" | "alone")[] {
   const folder = join(slot.dir, "users");
   return namesIn(folder).flatMap((name) => {
     const [token = "", how] = name.split(".");
-    const maker = makerOf(token);
-    if (maker !== undefined && livenessOf(maker) === "dead") {
+    if (isAbandoned(join(folder, name), token)) {
       quietly(() => unlinkSync(join(folder, name)));
       return [];
     }

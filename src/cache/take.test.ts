@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Failure } from "../kit/error.ts";
+import { uniqueToken } from "../kit/liveness.ts";
 import { removeTree } from "../rootfs/remove.ts";
 import type { UnpackHow } from "../rootfs/unpack.ts";
 import { openStore } from "../store/store.ts";
@@ -115,6 +116,20 @@ test("a lock ends with the process that held it", { timeout: 30_000 }, async () 
     } finally {
       child.kill("SIGKILL");
     }
+  });
+});
+
+test("who cannot be asked whether he lives, in another container, counts for a week", async () => {
+  await within(async (take, store) => {
+    await (await take({ sharing: "locked" }))[Symbol.asyncDispose]();
+    const [slot] = slotsIn(join(store.dir, "mounts"));
+    const boot = uniqueToken().split("-")[2];
+    const user = join(slot?.dir ?? "", "users", `1-1-${boot}-99-1.alone`);
+    writeFileSync(user, "");
+    await assert.rejects(take({ sharing: "locked" }, AbortSignal.timeout(200)), (error: Failure) => error.code === "INTERRUPTED");
+    utimesSync(user, 1000, 1000);
+    await using mount = await take({ sharing: "locked" });
+    assert.equal(mount.fresh, false);
   });
 });
 

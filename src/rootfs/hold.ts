@@ -3,12 +3,14 @@ import { join } from "node:path";
 import { quietly } from "../kit/atomic.ts";
 import { livenessOf, makerOf, uniqueToken } from "../kit/liveness.ts";
 import { acquireLock } from "../kit/lock.ts";
-import { namesIn } from "../kit/look.ts";
+import { lookAt, namesIn } from "../kit/look.ts";
 import { readSmallFile } from "../kit/read-file.ts";
 import { orStorageFailure } from "../kit/storage-failure.ts";
 
 /** A million names. */
 const HELD_BYTES = 65 << 20;
+
+const UNKNOWN_GRACE_MS = 7 * 24 * 3_600_000;
 
 /** Where a store keeps unpacked layers. */
 export function lowersFolder(store: string): string {
@@ -52,14 +54,23 @@ function begin(store: string, folder: string): { readonly path: string; readonly
   return mine;
 }
 
+/**
+ * Whether the file at a path, which a process named after itself while it lives, is left over. Of a process of another pid namespace (a container
+ * that the store is mounted into) nobody can tell: its file counts for a week.
+ */
+export function isAbandoned(path: string, token: string): boolean {
+  const maker = makerOf(token);
+  const state = maker === undefined ? "dead" : livenessOf(maker);
+  return state === "unknown" ? Date.now() - (lookAt(path)?.mtimeMs ?? 0) > UNKNOWN_GRACE_MS : state === "dead";
+}
+
 /** The names of unpacked layers that living processes use, this one included. What dead ones left is removed. Throws STORAGE. */
 export function heldLowers(store: string): Set<string> {
   const folder = join(lowersFolder(store), "users");
   const held = new Set<string>();
   for (const token of namesIn(folder)) {
     const path = join(folder, token);
-    const maker = makerOf(token);
-    if (maker === undefined || livenessOf(maker) === "dead") {
+    if (isAbandoned(path, token)) {
       quietly(() => unlinkSync(path));
       continue;
     }
