@@ -1,4 +1,5 @@
 import { Failure } from "../../kit/error.ts";
+import { hexOf } from "../../oci/digest.ts";
 import { parsePlatform } from "../../oci/platform.ts";
 import { familiarName, familiarRepository, formatReference, type Reference, SCRATCH_RESERVED } from "../../oci/reference.ts";
 import { type Surroundings, surroundings } from "../../registry/surroundings.ts";
@@ -33,8 +34,9 @@ export async function run(call: Invocation): Promise<void> {
   }
 }
 
-function tell(call: Invocation, { name, root, changed }: Pulled, quiet: boolean): void {
+function tell(call: Invocation, { name, root, changed, layers }: Pulled, quiet: boolean): void {
   if (!quiet) {
+    for (const { digest, what } of layers) call.out(`${hexOf(digest).slice(0, 12)}: ${what}\n`);
     call.out(`Digest: ${root.digest}\n`);
     call.out(`Status: ${changed ? "Downloaded newer image" : "Image is up to date"} for ${familiarName(name)}\n`);
   }
@@ -63,7 +65,7 @@ async function pullAll(
     const root = await from.resolve(name, task);
     // Taken away since the list was read.
     if (root === undefined) continue;
-    pulled.push({ name, root, changed: await takeRoot(from, name, root, platform, store, task) });
+    pulled.push(await takeRoot(from, name, root, platform, store, task));
   }
   done();
   for (const one of pulled) if (!quiet) call.out(`${one.name.tag}: Digest: ${one.root.digest}\n`);

@@ -1,6 +1,8 @@
 import { chooseManifest, openImage } from "../../image/open.ts";
 import { Failure } from "../../kit/error.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
+import type { Digest } from "../../oci/digest.ts";
+import type { BytesReader, BytesWriter } from "../../oci/place.ts";
 import { formatPlatform, hostPlatform, matchesPlatform, type Platform } from "../../oci/platform.ts";
 import { familiarName, formatReference, type Reference, withDefaultTag } from "../../oci/reference.ts";
 import type { Repository } from "../../registry/face.ts";
@@ -15,6 +17,8 @@ export interface Pulled {
   readonly root: Descriptor;
   /** Whether anything came, or the name moved. */
   readonly changed: boolean;
+  /** Layers, where something was done about them, in docker's words. */
+  readonly layers: readonly { readonly digest: Digest; readonly what: "Pull complete" | "Already exists" }[];
 }
 
 /** What to pull, and how. */
@@ -61,10 +65,10 @@ export async function pullName(
   await using from = await openRepository(name, { ...around, access: "pull" }, task);
   const root = await from.resolve(name, task);
   if (root === undefined) return undefined;
-  return { name, root, changed: await takeRoot(from, name, root, platform, store, task) };
+  return takeRoot(from, name, root, platform, store, task);
 }
 
-/** Brings what a name of an open repository stands for into the store. False where it was there already. */
+/** Brings what a name of an open repository stands for into the store. */
 export async function takeRoot(
   from: Repository,
   name: Reference,
@@ -72,16 +76,32 @@ export async function takeRoot(
   platform: Platform | undefined,
   store: ContentStore,
   task: Task,
-): Promise<boolean> {
+): Promise<Pulled> {
   const wanted = platform ?? hostPlatform();
   const before = await nameOwner(store, name, task);
-  if (before?.digest === root.digest && (await isWhole(store, root, wanted))) return false;
+  if (before?.digest === root.digest && (await isWhole(store, root, wanted))) return { name, root, changed: false, layers: [] };
   const { copyImage } = await import("../../place/copy.ts");
-  const { blobs } = await copyImage(from, store, root, task, (index, of) => [chooseManifest(index.manifests, wanted, of)]);
+  const came = new Set<Digest>();
+  const into: BytesReader & BytesWriter = {
+    has: (digest) => store.has(digest),
+    open: (what) => store.open(what),
+    async put(bytes, expect) {
+      const stored = await store.put(bytes, expect);
+      came.add(stored.digest);
+      return stored;
+    },
+  };
+  await copyImage(from, into, root, task, (index, of) => [chooseManifest(index.manifests, wanted, of)]);
   await checkPlatform(store, root, name, platform, task);
   if (before?.digest !== root.digest) await nameImage(store, name, root, task);
-  originsOf(store).note(await layersOf(store, root, wanted), name);
-  return blobs > 0 || before?.digest !== root.digest;
+  const [config, ...layers] = await layersOf(store, root, wanted);
+  if (config) originsOf(store).note([config, ...layers], name);
+  return {
+    name,
+    root,
+    changed: came.size > 0 || before?.digest !== root.digest,
+    layers: layers.map((digest) => ({ digest, what: came.has(digest) ? "Pull complete" : "Already exists" })),
+  };
 }
 
 /** Whether everything of the image for a platform is here, for the right one: then the registry need not be asked more. */
@@ -120,7 +140,7 @@ async function checkPlatform(
   task.emit({ type: "note", text: `${familiarName(name)} is for ${has}, this machine is ${formatPlatform(wanted)}` });
 }
 
-async function layersOf(store: ContentStore, root: Descriptor, platform: Platform): Promise<Descriptor["digest"][]> {
+async function layersOf(store: ContentStore, root: Descriptor, platform: Platform): Promise<Digest[]> {
   try {
     const image = await openImage(store, root, platform);
     return [image.configDescriptor.digest, ...image.layers.map((layer) => layer.blob.digest)];

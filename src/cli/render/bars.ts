@@ -4,7 +4,7 @@ import type { TaskEvent } from "../../task/task.ts";
 import { writeError } from "../output.ts";
 import type { Renderer } from "./progress.ts";
 import { Region, type Terminal } from "./region.ts";
-import { seconds, transferLine } from "./transfer.ts";
+import { paceOf, seconds, transferLine } from "./transfer.ts";
 
 /** Milliseconds before anything is shown, between redraws, and between plain lines. */
 const PATIENCE = 1_000;
@@ -36,7 +36,13 @@ export function createBars(terminal: Terminal | undefined, write: (text: string)
     shownAt = now();
     const running = [...transfers.values()].filter(({ done, total }) => total === undefined || done < total);
     if (region) {
-      const lines = running.map((each) => region.row(transferLine(each.label, each.done, each.total), seconds(now() - each.startedAt)));
+      const lines = running.map((each) => {
+        const lasted = now() - each.startedAt;
+        return region.row(
+          `${transferLine(each.label, each.done, each.total)} ${paceOf(each.done, each.total, lasted)}`.trimEnd(),
+          seconds(lasted),
+        );
+      });
       region.draw(lines.slice(-(region.rows - 1)));
     } else write(`${transferLine(one.label, one.done, one.total)} ${seconds(now() - one.startedAt)}\n`);
   }

@@ -206,7 +206,7 @@ test("bars: nothing in the first second, then a bar, and nothing left at the end
   emit(900, { type: "bytes", id: "x", label: "layer", done: 30, total: 100 });
   assert.equal(screen.text, "");
   emit(1100, { type: "bytes", id: "x", label: "layer", done: 50, total: 100 });
-  assert.match(screen.text, /^layer \[={10}> {9}\] 50B \/ 100B +1\.1s$/);
+  assert.match(screen.text, /^layer \[={10}> {9}\] 50B \/ 100B 45\.9B\/s, 2s left +1\.1s$/);
   bars.finish();
   assert.equal(screen.text, "");
   assert.equal(screen.cursor, true);

@@ -12,6 +12,16 @@ export function transferLine(label: string, done: number, total: number | undefi
   return `${name} [${bar}] ${humanSize(done)} / ${humanSize(total)}`;
 }
 
+/** `8.4MB/s, 12s left`: how fast it went so far, and how long the rest takes at that pace. Empty in the first half second. */
+export function paceOf(done: number, total: number | undefined, ms: number): string {
+  if (ms < 500 || done === 0) return "";
+  const perSecond = (done * 1000) / ms;
+  const left = total === undefined || total <= done ? undefined : Math.ceil((total - done) / perSecond);
+  const time =
+    left === undefined ? "" : `, ${left < 60 ? `${left}s` : `${Math.floor(left / 60)}m${String(left % 60).padStart(2, "0")}s`} left`;
+  return `${humanSize(perSecond)}/s${time}`;
+}
+
 /** `1.2s`. */
 export function seconds(ms: number): string {
   return `${(Math.max(0, ms) / 1000).toFixed(1)}s`;
