@@ -69,9 +69,7 @@ for (const suite of suites) {
       assert.equal(nought.run(["base", "update", "--lock", lock, `nought/static:${suite}`]).stdout, "");
     });
 
-    test(`${suite}: Python with ssl, sqlite and time zones runs, and nothing else can be executed`, {
-      ...(noRun ? { skip: noRun } : {}),
-    }, () => {
+    test(`${suite}: Python with ssl, sqlite and time zones runs, and nothing else can be executed`, running, () => {
       const code =
         "import ssl,sqlite3,lzma,ctypes,zoneinfo; print(len(ssl.create_default_context().get_ca_certs())>100, zoneinfo.ZoneInfo('Asia/Tokyo'))";
       assert.equal(nought.out("run", "--rm", `nought/python:${suite}-nonroot`, "-c", code), "True Asia/Tokyo\n");
@@ -80,9 +78,7 @@ for (const suite of suites) {
       assert.match(nought.out("run", "--rm", `nought/static:${suite}-debug-nonroot`, "-c", "id -u; pwd"), /^65532\n\/home\/nonroot\n$/);
     });
 
-    test(`${suite}: apt installs a package into nought/debian, and dpkg finds its books in order`, {
-      ...(noRun ? { skip: noRun } : {}),
-    }, () => {
+    test(`${suite}: apt installs a package into nought/debian, and dpkg finds its books in order`, running, () => {
       const line =
         "apt-get update -qq && apt-get install -y -qq --no-install-recommends hello >/dev/null 2>&1; hello; dpkg --audit; apt-get check -qq";
       assert.equal(nought.out("run", "--rm", "--network", "host", `nought/debian:${suite}`, "sh", "-ec", line), "Hello, world!\n");
