@@ -2,7 +2,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Failure } from "../kit/error.ts";
 import { livenessOf, type ProcessIdentity } from "../kit/liveness.ts";
-import { acquireLock } from "../kit/lock.ts";
+import { acquireLock, type Lock } from "../kit/lock.ts";
 import { storageFailure } from "../kit/storage-failure.ts";
 import { readDetached, readExit } from "../sandbox/detached.ts";
 import type { PublishedPort } from "../sandbox/network-program.ts";
@@ -77,18 +77,23 @@ export function isStarting({ status, started }: ContainerState): boolean {
   return status === "created" && started !== undefined;
 }
 
-/**
- * Writes down that it is about to start: whatever is known of an earlier time is gone. Of several that want to start it one does. Throws
- * CONFLICT where it runs or is being started, STORAGE.
- */
-export async function noteStarting(places: Places, name: string, started: Omit<Started, "process">): Promise<void> {
+/** While this is held, nobody else starts the container. Throws STORAGE. */
+export async function lockStart(places: Places): Promise<Lock> {
   const folder = join(places.dir, "starting");
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
   } catch (error) {
     throw storageFailure(error, "could not start", places.dir);
   }
-  using _lock = await acquireLock(folder);
+  return acquireLock(folder);
+}
+
+/**
+ * Writes down that it is about to start: whatever is known of an earlier time is gone. Of several that want to start it one does. Throws
+ * CONFLICT where it runs or is being started, STORAGE.
+ */
+export async function noteStarting(places: Places, name: string, started: Omit<Started, "process">): Promise<void> {
+  using _lock = await lockStart(places);
   const now = readState(places);
   if (now.status === "running" || isStarting(now))
     throw new Failure("CONFLICT", `container ${name} runs already`, { hint: `See what it says: nought logs ${name}` });
