@@ -9,6 +9,7 @@ import { joinedNamespaces } from "./joined.ts";
 import { LOG_LIMIT } from "./log-write.ts";
 import { publishedPorts } from "./ports.ts";
 import { noteEnded, noteStarted, noteStarting } from "./process.ts";
+import { programBelow } from "./runtime-program.ts";
 import { specOf } from "./spec.ts";
 
 /**
@@ -28,6 +29,8 @@ export async function startContainer(store: string, container: Container, task: 
     const place = { folder: places.dir, logLimit: LOG_LIMIT, keepInput: record.options.interactive };
     const { init, monitor } = await startDetached(spec, place, task, machine);
     noteStarted(places, { ...started, watcher: monitor }, init);
+    const program = machine.runtime ? await programBelow(init) : undefined;
+    if (program) noteStarted(places, { ...started, watcher: monitor }, program);
   } catch (error) {
     const failure = asStartFailure(error);
     if (begun) noteEnded(places, failure instanceof Failure ? failure.exit : 125, (failure as Error).message);

@@ -6,6 +6,7 @@ import { environmentOf } from "../sandbox/environment.ts";
 import type { ExecSpec } from "../sandbox/exec.ts";
 import { readSeccompFile } from "../sandbox/seccomp/file.ts";
 import { type Container, requireRunning } from "./face.ts";
+import { requireProgram } from "./runtime-program.ts";
 import { userOf } from "./spec.ts";
 
 /** A further process of a running container. */
@@ -23,7 +24,9 @@ export interface ExecRequest {
 /** The process to join. Throws CONFLICT where the container does not run. */
 export function execTarget(container: Container): ProcessIdentity {
   requireRunning(container);
-  return container.state.started?.process as ProcessIdentity;
+  const process = container.state.started?.process as ProcessIdentity;
+  requireProgram(container.record.options.runtime, process);
+  return process;
 }
 
 /** What is to be run, with what the container's own process has where nothing else is said. Throws NOT_FOUND for a user that is not there. */

@@ -10,6 +10,7 @@ import type { Container } from "./face.ts";
 import { joinedNamespaces } from "./joined.ts";
 import { publishedPorts } from "./ports.ts";
 import { noteEnded, noteStarted, noteStarting } from "./process.ts";
+import { programBelow } from "./runtime-program.ts";
 import { specOf } from "./spec.ts";
 
 /**
@@ -34,7 +35,9 @@ export async function runForeground(
     begun = true;
     freshWork(places.work);
     const told = (control: SandboxControl) => {
-      noteStarted(places, started, identityOf(control.pid));
+      const process = identityOf(control.pid);
+      noteStarted(places, started, process);
+      if (machine.runtime && process) void programBelow(process).then((program) => program && noteStarted(places, started, program));
       io.started?.(control);
     };
     const exit = await runSandbox(spec, { ...io, started: told }, task, machine);

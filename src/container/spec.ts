@@ -50,6 +50,7 @@ export function specOf(store: string, { record, places }: Pick<Container, "recor
     ...(options.noNewPrivileges ? { noNewPrivileges: true } : {}),
     ...(options.shmSize === undefined ? {} : { shm: options.shmSize }),
     ...(options.unmasked ? { unmasked: true } : {}),
+    ...(options.privileged ? { hostDevices: true } : {}),
     ...(joined.join ? { join: joined.join } : {}),
   };
 }
