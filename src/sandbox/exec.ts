@@ -1,26 +1,22 @@
 import { spawn } from "node:child_process";
 import { readlinkSync } from "node:fs";
 import { release } from "node:os";
-import type { Readable, Writable } from "node:stream";
 import { Failure } from "../kit/error.ts";
-import { livenessOf, type ProcessIdentity } from "../kit/liveness.ts";
+import type { ProcessIdentity } from "../kit/liveness.ts";
 import type { Task } from "../task/task.ts";
 import { cgroupsOf } from "./cgroup.ts";
 import { checkSpec } from "./check-spec.ts";
 import { engineCommand } from "./engine.ts";
-import { errnoName } from "./errno.ts";
-import { entranceTable, execTable, HELD } from "./exec-table.ts";
+import { converse, hasEnded } from "./exec-conversation.ts";
+import { entranceTable, execTable } from "./exec-table.ts";
 import { CLONE } from "./flags.ts";
-import { FrameReader } from "./frames.ts";
 import { installHelper } from "./helper.ts";
 import { ownHardLimits } from "./limits.ts";
 import { ownPrivileges, privilegesOf } from "./privileges.ts";
-import { rawTerminal, restoreTerminal } from "./raw.ts";
+import { rawTerminal } from "./raw.ts";
 import { exitOf, feed } from "./run.ts";
 import { filtersFor } from "./seccomp/filters.ts";
 import type { SandboxExit, SandboxIo, SandboxSpec } from "./spec.ts";
-import { explain } from "./table.ts";
-import { programTrouble, setupTrouble } from "./trouble.ts";
 
 /** A further process in a running sandbox. What is not here (mounts, namespaces, masks, control groups) it has from that. */
 export type ExecSpec = Pick<
@@ -67,7 +63,7 @@ async function enter(
   const inherit = io.stdin === "inherit";
   const entrance = entranceTable({ architecture, engine, stage, parentPid, pid: target.pid, otherUsers, inherit });
   const terminal = spec.terminal && inherit ? rawTerminal() : undefined;
-  const second = execTable({
+  const inner = execTable({
     spec,
     privileges,
     architecture,
@@ -92,75 +88,9 @@ async function enter(
     env: {},
     cwd: "/",
   });
-  const [, , , table, reports, frames] = child.stdio as unknown as [null, null, null, Writable, Readable, Readable];
-  const kill = () => child.kill("SIGKILL");
-  task.signal.addEventListener("abort", kill, { once: true });
-  let held = false;
-  let pid = 0;
-  let status: number | undefined;
-  let failure: Failure | undefined;
-  let report = Buffer.alloc(0);
-  let heard = false;
-  // The two pipes are heard in any order.
-  const started = () => {
-    if (!heard || pid === 0 || failure || task.signal.aborted) return;
-    io.started?.({ pid, signal: (name) => void child.kill(name) });
-  };
-  table.on("error", () => {});
-  table.write(entrance.bytes);
-  const reader = new FrameReader();
-  frames.on("data", (piece: Buffer) => {
-    for (const { at, stream, bytes } of reader.push(piece)) {
-      if (stream === HELD) {
-        held = true;
-        // From here on the number is the target's for good; whether it was before is asked now.
-        if (livenessOf(target) === "dead") failure = hasEnded();
-        table.end(failure ? undefined : second.table.bytes);
-      } else if (stream === 3) pid = Number.parseInt(bytes.toString("latin1"), 10);
-      else if (stream === 1 || stream === 2) io.out?.(stream, bytes, at);
-      else status = bytes.readInt32LE(0);
-    }
-  });
-  reports.on("data", (piece: Buffer) => {
-    report = Buffer.concat([report, piece]);
-  });
-  const begun = new Promise<void>((resolve) => {
-    reports.once("close", () => {
-      if (report.length >= 8) failure ??= told(report.readInt32LE(0), report.readInt32LE(4));
-      heard = true;
-      started();
-      resolve();
-    });
-  });
-  const told = (operation: number, errno: number): Failure => {
-    const from = held ? second.table : entrance;
-    const trouble = held ? second.troubles.get(operation) : undefined;
-    const name = errnoName(errno);
-    if (!held && name === "ESRCH") return hasEnded();
-    if (trouble) return programTrouble(trouble, spec, from.label(operation).replace(/^exec /, ""), name);
-    return setupTrouble(explain(from, operation, errno), name);
-  };
   if (child.stdin && typeof io.stdin === "object") void feed(child.stdin, io.stdin);
-  try {
-    const over = new Promise<void>((resolve, reject) => {
-      child.once("error", (error) =>
-        reject(new Failure("SANDBOX", `the sandbox helper did not start: ${error.message}`, { cause: error })),
-      );
-      child.once("close", resolve);
-    });
-    await (bound ? over : Promise.race([begun, over]));
-    if (!bound && !failure) child.unref();
-  } finally {
-    task.signal.removeEventListener("abort", kill);
-    if (terminal && status === undefined) restoreTerminal(terminal);
-  }
-  task.signal.throwIfAborted();
-  if (failure) throw failure;
+  const status = await converse({ child, target, entrance, inner, spec, io, bound, terminal }, task);
   return status === undefined ? undefined : exitOf(status);
-}
-
-function hasEnded(): Failure {
-  return new Failure("CONFLICT", "the container has ended meanwhile");
 }
 
 const NAMESPACES = {
