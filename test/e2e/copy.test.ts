@@ -235,6 +235,23 @@ test("lists of manifests by hand: in the store and in a registry, where blobs ar
   assert.match((await run("manifest", "add", "one-amd64:1", "one-arm64:1")).stderr, /is an image, not a list/);
 });
 
+test("a registry is searched by its catalogue; one that shows none says so", async () => {
+  assert.equal((await run("search", `${own.host}/by-ha`)).stdout, `${own.host}/by-hand\n`);
+  assert.deepEqual(JSON.parse((await run("search", "--json", "--limit", "1", `${own.host}/multi`)).stdout), [`${own.host}/a/multi`]);
+  assert.equal((await run("search", `${own.host}/no-such-thing`)).stdout, "");
+  const { createServer } = await import("node:http");
+  const closed = createServer((request, response) => {
+    response.writeHead(request.url === "/v2/" ? 200 : 404, { "content-type": "application/json" });
+    response.end("{}");
+  }).listen(0, "127.0.0.1");
+  await new Promise((resolve) => closed.once("listening", resolve));
+  const { port } = closed.address() as { port: number };
+  const ran = await run("search", `127.0.0.1:${port}/x`);
+  closed.close();
+  assert.equal(ran.status, 1);
+  assert.match(ran.stderr, /does not let its repositories be listed/);
+});
+
 test("mistakes: what is not there, several to choose from, a transport that is not known", async () => {
   for (const [args, status, text] of [
     [["nowhere:1", "oci:x"], 1, /No such image: nowhere:1/],

@@ -42,6 +42,19 @@ export const SERVE_COMMANDS: readonly Command[] = [
     load: () => import("../commands/copy.ts"),
   },
   {
+    paths: ["search"],
+    usage: "[OPTIONS] [REGISTRY/]TERM",
+    description: "Search a registry for repositories",
+    more: "Asks for the registry's catalogue and shows what has TERM in its name; REGISTRY/ alone shows all. Registries of one's own answer, public ones mostly refuse.",
+    section: "Commands",
+    flags: [
+      { name: "limit", type: "int", default: "25", description: "Max number of search results" },
+      { name: "json", type: "bool", description: "Print a JSON list" },
+    ],
+    positional: { min: 1, max: 1 },
+    load: () => import("../commands/search.ts"),
+  },
+  {
     paths: ["manifest create"],
     usage: "[OPTIONS] LIST IMAGE [IMAGE...]",
     description: "Make a list of the manifests of several platforms",
