@@ -33,7 +33,6 @@ test("both forms of sources, with their options", () => {
     uris: ["http://x.invalid/debian"],
     suites: ["bookworm"],
     components: ["main", "contrib"],
-    architectures: ["amd64", "arm64"],
     signedBy: ["/k.gpg"],
     trusted: false,
     byHash: "force",

@@ -91,7 +91,7 @@ function givenMirrors(mirrors: readonly string[]): Map<string, string[]> {
 
 /** A mirror named by hand is judged by its dates, whatever apt's configuration lets pass for the machine's own. */
 function mirrorSource(uris: readonly string[]): Source {
-  return { uris, suites: [], components: [], architectures: [], signedBy: [], trusted: false, checkValidUntil: true, checkDate: true };
+  return { uris, suites: [], components: [], signedBy: [], trusted: false, checkValidUntil: true, checkDate: true };
 }
 
 function siteOf(suite: string, sources: readonly Source[], options: ArchiveOptions, conf: AptConf, optional: boolean): Site {

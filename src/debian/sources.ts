@@ -12,8 +12,6 @@ export interface Source {
   readonly uris: readonly string[];
   readonly suites: readonly string[];
   readonly components: readonly string[];
-  /** Only these; all where empty. */
-  readonly architectures: readonly string[];
   /** Paths, fingerprints, or one armored key; where empty, what the machine trusts. */
   readonly signedBy: readonly string[];
   /** Accepted without a signature: the owner of the machine says so. */
@@ -28,9 +26,9 @@ export interface Source {
 const FILE_BYTES = 1 << 20;
 
 /**
- * The sources that the machine's apt uses: `sources.list` and the `.list` and `.sources` files beside it, in apt's order. Entries of a kind
- * that we cannot read (cdrom, mirror lists, flat repositories) are left out and told to `note`. `root` stands for `/`. Throws PACKAGE for a
- * file that does not parse, STORAGE.
+ * The sources that the machine's apt uses (whatever processors they are limited to: an image may be for another): `sources.list` and the
+ * `.list` and `.sources` files beside it, in apt's order. Entries of a kind that we cannot read (cdrom, mirror lists, flat repositories)
+ * are left out and told to `note`. `root` stands for `/`. Throws PACKAGE for a file that does not parse, STORAGE.
  */
 export function readAptSources(root: string, note: (text: string) => void): Source[] {
   const folder = join(root, "etc/apt/sources.list.d");
@@ -60,7 +58,6 @@ export function parseSources(text: string, where: string, note: (text: string) =
         uris: words(fields.get("uris")),
         suites: words(fields.get("suites")),
         components: words(fields.get("components")),
-        architectures: words(fields.get("architectures")),
         // Within a field, a line with a dot alone stands for an empty one.
         signedBy: signedBy.includes("-----BEGIN PGP") ? [signedBy.trim().replace(/^\.$/gm, "")] : signedBy.split(/[\s,]+/).filter(Boolean),
         option,
@@ -87,7 +84,6 @@ export function parseSourcesList(text: string, where: string, note: (text: strin
         uris: [uri],
         suites: [suite],
         components,
-        architectures: (options.get("arch") ?? "").split(",").filter(Boolean),
         signedBy: (options.get("signed-by") ?? "").split(",").filter(Boolean),
         option: (name) => options.get(name),
       },
@@ -101,7 +97,6 @@ interface Parts {
   readonly uris: readonly string[];
   readonly suites: readonly string[];
   readonly components: readonly string[];
-  readonly architectures: readonly string[];
   readonly signedBy: readonly string[];
   readonly option: (name: string) => string | undefined;
 }
