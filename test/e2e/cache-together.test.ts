@@ -51,3 +51,40 @@ for (const sharing of ["locked", "shared", "private"] as const) {
     assert.match(stderr, new RegExp(`files ${COUNT + 1}$`, "m"));
   });
 }
+
+test("builds beside prunes of everything: no step misses a layer, and no mount goes while it is used", {
+  skip,
+  timeout: 180_000,
+}, async () => {
+  const text = [
+    "FROM scratch",
+    "COPY --chmod=755 busybox /bin/busybox",
+    'RUN --mount=type=cache,id=beside,target=/c ["/bin/busybox","touch","/NAME"]',
+    'RUN ["/bin/busybox","mkdir","/d"]',
+    'RUN --mount=type=cache,id=beside,target=/c ["/bin/busybox","touch","/d/NAME","/c/NAME"]',
+    "",
+  ].join("\n");
+  const ended = (args: readonly string[]) =>
+    new Promise<string | undefined>((resolve) => {
+      const child = nought.start(args);
+      let said = "";
+      child.stderr?.on("data", (piece) => (said += piece));
+      child.once("close", (code) => resolve(code === 0 ? undefined : `nought ${args.join(" ")} ended with ${code}: ${said}`));
+    });
+  const building = new Set(["one", "two"]);
+  const builds = [...building].map(async (name) => {
+    nought.write({ [`${name}/Dockerfile`]: text.replaceAll("NAME", name) });
+    writeFileSync(join(nought.dir, name, "busybox"), readFileSync(BUSYBOX));
+    const failed: (string | undefined)[] = [];
+    for (let at = 0; at < 4; at++) failed.push(await ended(["build", "--progress", "plain", "--no-cache", "-t", name, name]));
+    building.delete(name);
+    return failed;
+  });
+  const prunes = async () => {
+    const failed: (string | undefined)[] = [];
+    while (building.size > 0) failed.push(await ended(["system", "prune", "-a", "-f"]), await ended(["cache", "prune", "-a", "-f"]));
+    return failed;
+  };
+  const failed = (await Promise.all([...builds, prunes()])).flat().filter((one) => one !== undefined);
+  assert.deepEqual(failed, []);
+});
