@@ -226,13 +226,27 @@ test("OCI-Chunk-Min-Length is kept to; a chunk that was lost is sent again", asy
   );
 });
 
-test("a registry that takes no bodies of this size says so", () =>
-  served(
-    ({ method, kind }, response, request) => {
-      if (method !== "PUT" || kind !== "upload") return false;
-      response.writeHead(413).end("too large");
-      request.resume();
-      return true;
-    },
-    async (_, place) => assert.rejects(place.put(source, what), failing("LIMIT", /413/)),
-  ));
+test("where bodies of this size are not taken, a blob goes in chunks; a chunk that is not taken either says so", async () => {
+  const bytes = randomFillSync(Buffer.alloc(20 << 20));
+  const known = { digest: digestOf(bytes), size: bytes.length };
+  const parts = async function* (from: number) {
+    for (let at = from; at < bytes.length; at += 1 << 20) yield bytes.subarray(at, at + (1 << 20));
+  };
+  const again: Rereadable = { verified: true, [Symbol.asyncIterator]: () => parts(0), from: parts };
+  for (const most of [10 << 20, 1 << 20]) {
+    await served(
+      ({ kind, headers }, response, request) => {
+        if (kind !== "upload" || Number(headers["content-length"] ?? 0) <= most) return false;
+        response.writeHead(413).end("too large");
+        request.resume();
+        return true;
+      },
+      async (registry, place) => {
+        if (most < 8 << 20) return assert.rejects(place.put(again, known), failing("LIMIT", /413/));
+        await place.put(again, known);
+        assert.ok(registry.blobs.get(known.digest)?.equals(bytes));
+        assert.deepEqual(methods(registry), ["POST", "PUT", "POST", "PATCH", "PATCH", "PATCH", "PUT"]);
+      },
+    );
+  }
+});

@@ -40,8 +40,9 @@ interface Known {
 
 /**
  * Sends a blob whose digest and size are known, in one piece. Where the line breaks and the source can be read again, the upload is taken
- * up at the byte that the registry has, or begun anew. `from` are repositories of the same registry that may have the blob: it is mounted
- * where the registry agrees. Throws DIGEST where the source is not what was announced, NETWORK, AUTH, LIMIT.
+ * up at the byte that the registry has, or begun anew; where it is too long for a proxy on the way, it goes in chunks. `from` is a
+ * repository of the same registry that may have the blob: it is mounted where the registry agrees. Throws DIGEST where the source is not
+ * what was announced, NETWORK, AUTH, LIMIT.
  */
 export async function uploadKnown(
   to: Uploader,
@@ -71,6 +72,11 @@ export async function uploadKnown(
       await finish(to, session.location, what, counted(stream, what, reread?.verified ?? false));
       return "sent";
     } catch (problem) {
+      if (reread && problem instanceof Refusal && problem.status === 413) {
+        // Something before the registry takes no long bodies: pieces may pass.
+        await uploadUnknown(to, counted(reread.from(0), what, reread.verified));
+        return "sent";
+      }
       if (!isPassing(problem) && !lost(problem)) throw problem;
       if (reread === undefined && (bytes === undefined || !first)) throw problem;
       if (!(await patience.again(lost(problem) ? reset(problem) : problem, (problem as { retryAfter?: string }).retryAfter))) throw problem;
