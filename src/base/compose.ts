@@ -15,6 +15,7 @@ import type { Draft, Entry } from "../tree/entry.ts";
 import { type Path, parentOf, ROOT } from "../tree/path.ts";
 import { linkApplets } from "./applets.ts";
 import type { Recipe, Stage } from "./recipe.ts";
+import { sliceTo } from "./slice.ts";
 
 /** What a stage came to, before it is sealed. */
 export interface Composed {
@@ -55,11 +56,9 @@ export async function compose(site: Site, stage: Stage, debs: readonly Deb[], ar
   if (stage.applets) await linkApplets(site, stage.applets.busybox, stage.applets.folder);
   if (!createMatcher(stage.exclude ?? []).matches("etc/ld.so.cache")) await cacheLibraries(site, architecture);
   await dpkgDatabase(site, architecture);
-  const kept = without(
-    site.draft((placed) => placed.stage === site.stage),
-    site,
-    stage,
-  );
+  const slice = stage.needs && (await sliceTo(site, stage.needs, architecture));
+  const whole = site.draft((placed) => placed.stage === site.stage);
+  const kept = without(slice ? whole.filter(({ path }) => path === ROOT || slice.has(path)) : whole, site, stage);
   site.stage++;
   return { draft: kept, warnings };
 }

@@ -73,6 +73,7 @@ test("mistakes are told with their line", async () => {
   await refused("packages: [a]\nfiles: [{path: /a, text: y, link: z}]\n", /one of text, source, link and directory/);
   await refused("packages: [a]\nfiles: [{path: /a, text: y, mode: '99'}]\n", /octal/);
   await refused("packages: [a]\nexclude: ['[']\n", /:2: exclude/);
+  await refused("packages: [a]\nneeds: [b]\nlayers: 2\n", /layers cannot be more than 1/);
   await refused("packages: [a]\nlayers: 0\n", /whole number from 1 to 100/);
   await refused("packages: [a]\nfiles: [{path: /a, source: none.txt}]\n", /none.txt: there is no such file/);
   await refused("from: nought/nothing\n", /none of the embedded images/);

@@ -13,7 +13,19 @@ import { Field, type Mark } from "./yaml-field.ts";
 const RECIPE_BYTES = 1 << 20;
 const SOURCE_BYTES = 64 << 20;
 
-const STAGE_KEYS = ["title", "packages", "assume", "recommends", "exclude", "documentation", "layers", "users", "groups", "files"] as const;
+const STAGE_KEYS = [
+  "title",
+  "packages",
+  "assume",
+  "recommends",
+  "exclude",
+  "documentation",
+  "needs",
+  "layers",
+  "users",
+  "groups",
+  "files",
+] as const;
 const CONFIG_KEYS = ["user", "env", "entrypoint", "cmd", "workdir", "labels", "ports", "stop-signal"] as const;
 /** Every key of a recipe; the schema for editors has the same (recipe-file.test.ts). */
 export const RECIPE_KEYS = ["from", "suite", "annotations", "stages", ...STAGE_KEYS, ...CONFIG_KEYS] as const;
@@ -85,6 +97,7 @@ function configOf(top: ReturnType<Field["map"]>, inherited: Readonly<Record<stri
 function stageOf(stage: ReturnType<Field["map"]>, path: string, title: string): Stage {
   const assume = stage.get("assume")?.texts();
   const recommends = stage.get("recommends")?.bool();
+  const needs = stage.get("needs")?.texts();
   const layers = stage.get("layers")?.number(1, 100);
   const exclude = [
     ...(stage.get("documentation")?.bool() ? [] : DOCUMENTATION),
@@ -95,6 +108,7 @@ function stageOf(stage: ReturnType<Field["map"]>, path: string, title: string): 
   } catch (error) {
     throw error instanceof Failure ? (stage.get("exclude")?.bad(error.message) ?? error) : error;
   }
+  if (needs && layers !== undefined && layers > 1) throw stage.need("layers").bad("cannot be more than 1 where needs cuts the packages");
   const users = stage.get("users")?.list().map(userOf);
   const groups = stage.get("groups")?.list().map(groupOf);
   const files = stage
@@ -107,6 +121,7 @@ function stageOf(stage: ReturnType<Field["map"]>, path: string, title: string): 
     ...(assume === undefined ? {} : { assume }),
     ...(recommends === undefined ? {} : { recommends }),
     exclude,
+    ...(needs === undefined ? {} : { needs }),
     ...(layers === undefined ? {} : { layers }),
     ...(users === undefined ? {} : { users }),
     ...(groups === undefined ? {} : { groups }),

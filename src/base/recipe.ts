@@ -36,6 +36,8 @@ export interface Stage {
   readonly users?: readonly Account[];
   readonly groups?: readonly Group[];
   readonly files?: readonly RecipeFile[];
+  /** Keep only what these programs of the packages can reach (slice.ts). Names, or absolute paths. */
+  readonly needs?: readonly string[];
   /** Makes links to a busybox for its commands in this folder. */
   readonly applets?: { readonly busybox: string; readonly folder: string };
 }

@@ -35,4 +35,20 @@ export const BASE_COMMANDS: readonly Command[] = [
     completes: "files",
     load: () => import("../commands/base-update.ts"),
   },
+  {
+    paths: ["base slice"],
+    usage: "[OPTIONS] PACKAGE [PACKAGE...]",
+    description: "Make an image with only those files of packages that given programs can reach",
+    more: "Loaders, libraries, interpreters of scripts, and what the programs name are kept (docs/bases.md); records and licences of all packages stay, and say what was cut. Try the result: what a program finds by other ways is not seen. The ID of the image is printed.",
+    section: "Commands",
+    flags: [
+      { name: "needs", type: "csv", placeholder: "program", description: "Programs to keep, by name or absolute path; at least one" },
+      { name: "tag", short: "t", type: "list", placeholder: "name", description: "Name of the image, NAME[:TAG]" },
+      { name: "assume", type: "csv", placeholder: "package", description: "Packages that count as there and are not taken" },
+      { name: "platform", type: "csv", placeholder: "platform", description: "Platforms to make the image for; several come to an index" },
+      ...ARCHIVE_FLAGS,
+    ],
+    positional: { min: 1 },
+    load: () => import("../commands/base-slice.ts"),
+  },
 ];
