@@ -55,8 +55,8 @@ export async function headManifest(asked: Asked, reference: string, task: Task):
 }
 
 /**
- * A document itself, its digest checked against what was asked for and what the registry calls it; one that was cut or spoiled on its way is
- * asked for once more. Undefined where it is not there.
+ * A document itself, its digest checked against what was asked for and what the registry calls it; one that was cut or spoiled on its way
+ * is asked for once more. Undefined where it is not there.
  */
 export async function getManifest(asked: Asked, reference: string, task: Task): Promise<Held | undefined> {
   const { client, repository, rights } = asked;
