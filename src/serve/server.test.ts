@@ -146,6 +146,26 @@ test("the same blob pushed many times at once, and a tag that moves meanwhile, e
   assert.deepEqual(readdirSync(join(dir, "registry", "uploads")), []);
 });
 
+test("several parts of a blob come in one answer", async () => {
+  const bytes = randomBytes(1_000);
+  const { digest } = await pushBlob(registry.host, "parts", bytes);
+  const got = await ask(registry.host, "GET", `/v2/parts/blobs/${digest}`, { range: "bytes=0-9,500-599,-1" });
+  assert.equal(got.status, 206);
+  const boundary = /^multipart\/byteranges; boundary=(\w+)$/.exec(got.headers.get("content-type") ?? "")?.[1];
+  assert.equal(got.headers.get("content-length"), String(got.bytes.length));
+  const text = got.bytes.toString("latin1");
+  const parts = text.split(`--${boundary}`).slice(1, -1);
+  assert.deepEqual(
+    parts.map((part) => [/Content-Range: (.*)\r\n/.exec(part)?.[1], Buffer.from(part.slice(part.indexOf("\r\n\r\n") + 4, -2), "latin1")]),
+    [
+      ["bytes 0-9/1000", bytes.subarray(0, 10)],
+      ["bytes 500-599/1000", bytes.subarray(500, 600)],
+      ["bytes 999-999/1000", bytes.subarray(999)],
+    ],
+  );
+  assert.ok(text.endsWith(`\r\n--${boundary}--\r\n`));
+});
+
 test("a manifest is bounded, strict, and kept with its own bytes", async () => {
   const config = await pushBlob(registry.host, "strict", Buffer.from('{"rootfs":{"type":"layers"}}'));
   const put = (text: string, type: string = MEDIA.manifest) =>
