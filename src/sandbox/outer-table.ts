@@ -127,7 +127,7 @@ function ending(table: TableBuilder, detached: Detached | undefined, cleaner: Ja
 
 /** Namespaces of other processes: that of pids counts for children only, so it is joined before the clone. */
 function joinPid(table: TableBuilder, { join }: OuterOptions["spec"]): void {
-  if (join?.pid) setns(table, join.pid, CLONE.NEWPID);
+  if (join?.pid && join.pid !== "host") setns(table, join.pid, CLONE.NEWPID);
 }
 
 function setns(table: TableBuilder, path: string, type: number): void {
@@ -151,8 +151,8 @@ function inner(
   table.call("prctl", [PR.SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
   const network = networkFile ?? (typeof spec.network === "object" && "join" in spec.network ? spec.network.join : undefined);
   if (network !== undefined) setns(table, network, CLONE.NEWNET);
-  if (spec.join?.ipc) setns(table, spec.join.ipc, CLONE.NEWIPC);
-  if (spec.join?.uts) setns(table, spec.join.uts, CLONE.NEWUTS);
+  if (spec.join?.ipc && spec.join.ipc !== "host") setns(table, spec.join.ipc, CLONE.NEWIPC);
+  if (spec.join?.uts && spec.join.uts !== "host") setns(table, spec.join.uts, CLONE.NEWUTS);
   for (const path of options.cgroups.join) joinCgroup(table, path);
   table.call("unshare", [CLONE.NEWCGROUP], { ignore: true });
   reportPid(table);

@@ -16,7 +16,7 @@ interface User {
 
 const isRoot = process.getuid?.() === 0;
 /** Milliseconds that all tests as another user may take together. */
-const BOUND = 240_000;
+const BOUND = 400_000;
 
 /** A user that nobody has, without ranges in /etc/subuid. */
 const NOBODYS = 54321;

@@ -67,13 +67,11 @@ function large(limit: number): number {
 }
 
 function namespaces(spec: SandboxSpec): readonly object[] {
-  const joined = (path: string | undefined) => (path === undefined ? {} : { path });
-  const found: object[] = [
-    { type: "pid", ...joined(spec.join?.pid) },
-    { type: "ipc", ...joined(spec.join?.ipc) },
-    { type: "uts", ...joined(spec.join?.uts) },
-    { type: "mount" },
-  ];
+  const joined = (type: "pid" | "ipc" | "uts") => {
+    const path = spec.join?.[type];
+    return path === "host" ? [] : [{ type, ...(path === undefined ? {} : { path }) }];
+  };
+  const found: object[] = [...joined("pid"), ...joined("ipc"), ...joined("uts"), { type: "mount" }];
   if (spec.network !== "host")
     found.push({ type: "network", ...(typeof spec.network === "object" && "join" in spec.network ? { path: spec.network.join } : {}) });
   return found;
