@@ -115,3 +115,15 @@ test("the commands of a busybox are found in its own sorted list", () => {
   assert.deepEqual(appletsOf(program), names);
   assert.throws(() => appletsOf(Buffer.from("\x7fELF nothing")), { code: "PACKAGE" });
 });
+
+test("an image for another processor is made once, and does not take this machine's name", async () => {
+  await using shop = await Shop.open([]);
+  const store = await shop.store();
+  const images = embeddedImages(store, { root: "/nowhere", env: {} });
+  const s390x = { os: "linux", architecture: "s390x" };
+  const first = await images.find(name("nought/tmp"), s390x, shop.task);
+  assert(first);
+  assert.equal((await shop.look(store, first, s390x)).image.config.architecture, "s390x");
+  assert.equal(await store.resolve(name("nought/tmp"), shop.task), undefined);
+  assert.deepEqual(await images.find(name("nought/tmp"), s390x, shop.task), first);
+});

@@ -3,6 +3,7 @@ import type { Archive, ArchiveOptions } from "../debian/face.ts";
 import { openImage } from "../image/open.ts";
 import { Failure } from "../kit/error.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
+import { type Digest, digestOf } from "../oci/digest.ts";
 import { formatPlatform, hostPlatform, normalizePlatform, type Platform } from "../oci/platform.ts";
 import { DEFAULT_REGISTRY, familiarName, type Reference } from "../oci/reference.ts";
 import { openShelf } from "../shelf/shelf.ts";
@@ -70,23 +71,36 @@ async function makeNamed(
   choice: ArchiveChoice,
   task: Task,
 ): Promise<Descriptor> {
+  const wanted = normalizePlatform(platform);
+  const foreign = formatPlatform(wanted) !== formatPlatform(hostPlatform());
+  const key = digestOf(`embedded ${familiarName(reference)} ${suite} ${formatPlatform(wanted)} ${RECIPE_VERSION}`);
+  const before = foreign ? await madeBefore(store, key) : undefined;
+  if (before) return before;
   let opened: Archive | undefined;
   const archive = await openLazily(async () => (opened ??= await openArchiveOf(suite, store, choice, task)));
   try {
     const annotations = { ...recipe.annotations, [MADE_BY]: `${familiarName(reference)} ${suite} ${RECIPE_VERSION}` };
-    const wanted = normalizePlatform(platform);
     const last = recipe.apt ? (await import("./apt-sources.ts")).aptSources({ ...choice, suite, cacheDir: "" }, task) : undefined;
     const whole = { ...recipe, annotations, stages: last ? [...recipe.stages, last] : recipe.stages };
     const pinned = await pin(whole, wanted, archive, task);
     const made = await makeImage(whole, pinned, wanted, { store, shelf: openShelf(store, task), archive, task });
     const root = made.image.descriptor;
     // One for another processor is used without a name, so that it does not stand where this machine's own should.
-    if (formatPlatform(wanted) === formatPlatform(hostPlatform())) await nameImage(store, reference, root, task);
-    else await store.keep(root);
+    if (foreign) {
+      await store.keep(root);
+      store.remember({ key, value: root });
+    } else await nameImage(store, reference, root, task);
+    await store.flush();
     return root;
   } finally {
     opened?.[Symbol.dispose]?.();
   }
+}
+
+/** An image for another processor that an earlier build made, if it is still there. */
+async function madeBefore(store: ContentStore, key: Digest): Promise<Descriptor | undefined> {
+  const root = store.recall(key)?.value as Descriptor | undefined;
+  return root !== undefined && (await store.untagged()).some((one) => one.root.digest === root.digest) ? root : undefined;
 }
 
 /** An archive over the store's own cache of packages. */

@@ -16,9 +16,10 @@ const PROGRAMS = /^\/usr\/(?:local\/)?(?:s?bin|games)\//;
 const GENERAL = new Set(["/usr/share/doc", "/usr/share/man", "/usr/share/info", "/usr/share/locale", "/usr/lib/locale", "/usr/share/misc"]);
 
 /**
- * What given programs of a site can reach: their loader and the libraries that they and those name, searched for as ld.so(8) does; interpreters of
- * scripts; libraries, files and folders whose names stand in what was reached, which is the evidence for what is loaded while a program
- * runs; the modules for character sets where something asks for them. Throws NOT_FOUND for a program that is not there.
+ * What given programs of a site can reach: their loader and the libraries that they and those name, searched for as ld.so(8) does;
+ * interpreters of scripts; libraries, files and folders whose names stand in what was reached, which is the evidence for what is
+ * loaded while a program runs; the modules for character sets where something asks for them. Throws NOT_FOUND for a program that is
+ * not there.
  */
 export async function reachedFrom(site: Site, programs: readonly string[], architecture: string): Promise<Reached> {
   const reached = new Map<Path, string>();

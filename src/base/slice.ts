@@ -7,8 +7,9 @@ import { reachedFrom } from "./reach.ts";
 const ALWAYS = /^\/(?:var\/lib\/dpkg\/status\.d\/|usr\/share\/doc\/[^/]+(?:\/copyright)?$)/;
 
 /**
- * The paths of a stage that its programs can reach, with what nought itself made for it, records and licences, and every parent. The records of
- * packages that lost files say so: their lists of sums have only what stays, and a field `X-Nought-Kept` tells how much that is.
+ * The paths of a stage that its programs can reach, with what nought itself made for it, records and licences, and every parent. The
+ * records of packages that lost files say so: their lists of sums have only what stays, and a field `X-Nought-Kept` tells how much
+ * that is.
  */
 export async function sliceTo(site: Site, programs: readonly string[], architecture: string): Promise<ReadonlySet<Path>> {
   const reached = await reachedFrom(site, programs, architecture);

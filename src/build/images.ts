@@ -45,7 +45,10 @@ export function findImages(store: ContentStore, task: Task, how: Finding = {}): 
     const root = await store.resolve(name, task);
     if (root === undefined) return undefined;
     try {
-      return await openImage(store, root, platform);
+      const image = await openImage(store, root, platform);
+      // Nought's own are made for each platform; a person's are taken as they are.
+      const own = how.remote !== undefined && isReserved(name) && image.annotations?.[MADE_BY] !== undefined;
+      return own && !matchesPlatform(platform, image.config) ? undefined : image;
     } catch (error) {
       // An index that was pulled for another platform lists more than there is.
       if (how.remote && isIndexType(root.mediaType) && error instanceof Failure && error.code === "NOT_FOUND") return undefined;
