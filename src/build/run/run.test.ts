@@ -14,7 +14,8 @@ const BUSYBOX = readFileBusybox();
 const BASE = `FROM scratch AS base
 COPY --chmod=755 busybox /bin/busybox
 SHELL ["/bin/busybox", "sh", "-c"]
-RUN for p in sh ls cat echo true false id mkdir rm ln touch chmod chown stat sleep env test grep wc kill setsid nc readlink ps dd head printf find mv; do busybox ln -s busybox /bin/$p; done
+RUN for p in sh ls cat echo true false id mkdir rm ln touch chmod chown stat sleep env test \\
+  grep wc kill setsid nc readlink ps dd head printf find mv; do busybox ln -s busybox /bin/$p; done
 SHELL ["/bin/sh", "-c"]
 `;
 
@@ -47,7 +48,8 @@ test("X27: a secret reaches the step and nothing else: no layer, no key, no hist
     const text = `RUN --mount=type=secret,id=file cat /run/secrets/file | wc -c > /n && stat -c '%a %u:%g' /run/secrets/file > /facts
 RUN --mount=type=secret,id=variable,env=TOKEN test "$TOKEN" && echo \${#TOKEN} > /m
 RUN --mount=type=secret,id=variable,target=/etc/t,mode=0440,uid=7,gid=8 stat -c '%a %u:%g' /etc/t > /facts2
-RUN --mount=type=secret,id=absent test ! -e /run/secrets/absent && find / -name 'file' -o -name t -type f > /left; env > /env; ls -R /run > /run-dir 2>&1 || true
+RUN --mount=type=secret,id=absent test ! -e /run/secrets/absent && find / -name 'file' -o -name t -type f > /left; \\
+  env > /env; ls -R /run > /run-dir 2>&1 || true
 `;
     const request = { secrets: [`id=file,src=${join(bench.dir, "secret")}`, "id=variable,env=NOUGHT_TEST_SECRET"] };
     const built = await bench.lines(text, request);
