@@ -7,6 +7,7 @@ import type { Container } from "./face.ts";
 import { asStartFailure, freshWork } from "./foreground.ts";
 import { joinedNamespaces } from "./joined.ts";
 import { LOG_LIMIT } from "./log-write.ts";
+import { machineFor } from "./machine.ts";
 import { publishedPorts } from "./ports.ts";
 import { noteEnded, noteStarted, noteStarting } from "./process.ts";
 import { programBelow } from "./runtime-program.ts";
@@ -27,7 +28,7 @@ export async function startContainer(store: string, container: Container, task: 
     begun = true;
     freshWork(places.work);
     const place = { folder: places.dir, logLimit: LOG_LIMIT, keepInput: record.options.interactive };
-    const { init, monitor } = await startDetached(spec, place, task, machine);
+    const { init, monitor } = await startDetached(spec, place, task, machineFor(machine, record));
     noteStarted(places, { ...started, watcher: monitor }, init);
     const program = machine.runtime ? await programBelow(init) : undefined;
     if (program) noteStarted(places, { ...started, watcher: monitor }, program);

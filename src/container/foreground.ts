@@ -8,6 +8,7 @@ import type { SandboxControl, SandboxExit, SandboxIo } from "../sandbox/spec.ts"
 import type { Task } from "../task/task.ts";
 import type { Container } from "./face.ts";
 import { joinedNamespaces } from "./joined.ts";
+import { machineFor } from "./machine.ts";
 import { publishedPorts } from "./ports.ts";
 import { noteEnded, noteStarted, noteStarting } from "./process.ts";
 import { programBelow } from "./runtime-program.ts";
@@ -40,7 +41,7 @@ export async function runForeground(
       if (machine.runtime && process) void programBelow(process).then((program) => program && noteStarted(places, started, program));
       io.started?.(control);
     };
-    const exit = await runSandbox(spec, { ...io, started: told }, task, machine);
+    const exit = await runSandbox(spec, { ...io, started: told }, task, machineFor(machine, record));
     noteEnded(places, exit.code);
     return exit;
   } catch (error) {

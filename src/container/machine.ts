@@ -1,7 +1,9 @@
 import { Failure } from "../kit/error.ts";
 import { printable } from "../kit/printable.ts";
 import type { Machine } from "../sandbox/machine.ts";
+import { ownPrivileges } from "../sandbox/privileges.ts";
 import { findRuntime, runtimeWarning } from "../sandbox/runtime/version.ts";
+import type { ContainerRecord } from "./record.ts";
 
 /** Where a container runs: on nought's own engine, or through a real runtime. Throws USAGE, NOT_FOUND where that is not installed. */
 export function findMachine(runtime: string | undefined, warn: (text: string) => void): Machine {
@@ -16,4 +18,9 @@ export function findMachine(runtime: string | undefined, warn: (text: string) =>
   const warning = runtimeWarning(found);
   if (warning) warn(warning);
   return { runtime: found };
+}
+
+/** The same for a container in the machine's pid namespace: an ordinary user has no /proc of that but the machine's own. */
+export function machineFor(machine: Machine, { options }: Pick<ContainerRecord, "options">): Machine {
+  return options.pid === "host" && !ownPrivileges().initial ? { ...machine, bindProc: true } : machine;
 }

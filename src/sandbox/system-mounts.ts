@@ -74,7 +74,9 @@ export function systemMounts(inside: Inside): SystemMounts {
   );
   add("/dev/pts", fileSystem(inside, "devpts", devpts, NOSUID | NOEXEC, "/dev/pts"));
   add("/dev/shm", fileSystem(inside, "tmpfs", shm, NOSUID | NODEV | NOEXEC, "/dev/shm"));
-  add("/dev/mqueue", fileSystem(inside, "mqueue", [], NOSUID | NODEV | NOEXEC, "/dev/mqueue"));
+  // That of the machine's namespace belongs to the machine's root.
+  if (inside.spec.join?.ipc !== "host" || inside.privileges.initial)
+    add("/dev/mqueue", fileSystem(inside, "mqueue", [], NOSUID | NODEV | NOEXEC, "/dev/mqueue"));
   add("/sys", sysMount(inside));
   for (const name of DEVICES) add(`/dev/${name}`, inside.openTree(AT_FDCWD, `/dev/${name}`, OPEN_TREE.CLONE, `/dev/${name}`));
   const masks: WaitingMount[] = [];

@@ -1,6 +1,6 @@
 /** `nought run` in the foreground, as docker's users know it: as root and as an ordinary user. */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Containers, people } from "../containers.ts";
@@ -119,9 +119,26 @@ for (const { who, user, skip } of people()) {
       assert.match(status("--security-opt", "no-new-privileges"), /^NoNewPrivs:\t1$/m);
       assert.match(status(), /^Seccomp:\t2$/m);
       const other = box.sh("true", "--security-opt", "seccomp=profile.json");
-      assert.deepEqual([other.status, /profiles of one's own/.test(other.stderr)], [125, true]);
+      assert.deepEqual([other.status, /profile.json cannot be read: ENOENT/.test(other.stderr)], [125, true]);
       const hidden = "ls /proc/acpi /proc/scsi 2>/dev/null | grep -c .; test -c /proc/kcore || test -s /proc/kcore && echo open";
       assert.doesNotMatch(box.sh(hidden).stdout, /open/);
+    });
+
+    test("namespaces of the machine", () => {
+      const own = (kind: string, ...flags: string[]) =>
+        box
+          .sh(`ls -l /proc/self/ns/${kind}`, ...flags)
+          .stdout.split(" ")
+          .at(-1)
+          ?.trim();
+      for (const kind of ["pid", "ipc", "uts"]) {
+        const here = readlinkSync(`/proc/self/ns/${kind}`);
+        assert.equal(own(kind, `--${kind}`, "host"), here);
+        assert.notEqual(own(kind), here);
+      }
+      const host = box.run(["run", "--rm", "--network", "host", "bb", "ls", "-l", "/proc/self/ns/net"]);
+      assert.ok(host.stdout.includes(readlinkSync("/proc/self/ns/net")), host.stderr);
+      assert.equal(box.sh("exit 3", "--pid", "host").status, 3);
     });
 
     test("bind mounts: directories, files, read-only, missing ones", () => {
