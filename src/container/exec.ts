@@ -29,7 +29,7 @@ export function execTarget(container: Container): ProcessIdentity {
   return process;
 }
 
-/** What is to be run, with what the container's own process has where nothing else is said. Throws NOT_FOUND for a user that is not there. */
+/** What is to be run, with what the container's own process has where nothing else is said. Throws NOT_FOUND for an unknown user. */
 export function execSpec({ record, places }: Container, request: ExecRequest): ExecSpec {
   const { config, options } = record;
   const user = userOf(record, places, request.user ?? config.User ?? "");

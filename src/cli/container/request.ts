@@ -19,7 +19,7 @@ import { mergeVariables, readLabels, readVariables } from "./pairs-file.ts";
 import { readExpose, readPublish } from "./port-flag.ts";
 import { readSecurity } from "./security-flag.ts";
 
-/** Reads everything that does not depend on the image, so that what is wrong is told before anything is fetched. Throws UNSUPPORTED, USAGE. */
+/** Reads all that does not depend on the image, so that what is wrong is told before anything is fetched. Throws UNSUPPORTED, USAGE. */
 export function checkCreateFlags(call: Invocation): void {
   const { flags, storeDir } = call;
   for (const [name, why] of REFUSED_FLAGS)

@@ -16,8 +16,8 @@ export interface Security {
 }
 
 /**
- * Reads `--security-opt`: no-new-privileges, seccomp=unconfined, seccomp=FILE in docker's form, systempaths=unconfined. Labels of SELinux and AppArmor are not set by
- * nought; turning them off is no change. Throws USAGE, UNSUPPORTED.
+ * Reads `--security-opt`: no-new-privileges, seccomp=unconfined, seccomp=FILE in docker's form, systempaths=unconfined. Labels of SELinux
+ * and AppArmor are not set by nought; turning them off is no change. Throws USAGE, UNSUPPORTED.
  */
 export function readSecurity(texts: readonly string[], privileged: boolean): Security {
   let seccompProfile: string | undefined;
