@@ -8,6 +8,7 @@ import { parseNewName, type Reference } from "../../oci/reference.ts";
 import { createTask } from "../../task/task.ts";
 import type { Invocation } from "../command.ts";
 import { readBytes, readUlimit } from "../container/amount.ts";
+import { contextsBeside } from "./beside.ts";
 import { type ContextWord, readContext, readNamedContext } from "./contexts.ts";
 import { download } from "./download.ts";
 import { readEpoch } from "./epoch.ts";
@@ -47,13 +48,15 @@ export async function readRequest(call: Invocation): Promise<BuildRequest> {
   }
   for (const host of flags.list("add-host"))
     if (!/^[^:=]+[:=].+$/s.test(host)) throw new Failure("USAGE", `invalid host ${printable(host)}: it is name:ip`);
+  const sources = await settle(call, word);
   return {
-    ...(await settle(call, word)),
+    ...sources,
     names,
     buildArgs,
     labels,
     annotations,
-    contexts: Object.fromEntries(contexts),
+    // What the command line says wins.
+    contexts: Object.fromEntries([...(await contextsBeside(sources.dockerfile)), ...contexts]),
     noCache: flags.bool("no-cache"),
     noCacheFilter: flags.list("no-cache-filter"),
     pull: flags.bool("pull"),
