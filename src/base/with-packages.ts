@@ -8,7 +8,8 @@ import type { Recipe } from "./recipe.ts";
 const PREFIX = "nought/debian/with/";
 
 /**
- * The image that `--build-context NAME=debian:SUITE?packages=a,b` means: a name in the reserved namespace, `nought/debian/with/a/b:SUITE`, so that
+ * The image that `--build-context NAME=debian:SUITE?packages=a,b` means: a name in the reserved namespace, `nought/debian/with/a/b:SUITE`,
+ * so that
  * it is made once and found in the store from then on. Undefined for text that does not begin so. Throws USAGE.
  */
 export function debianContext(text: string): Reference | undefined {

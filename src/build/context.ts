@@ -18,7 +18,8 @@ export interface FolderInput extends OpenInput {
 }
 
 /**
- * What the ignore file keeps out that counts for a Dockerfile: `NAME.dockerignore` beside it, else `.dockerignore` of the context; undefined
+ * What the ignore file keeps out that counts for a Dockerfile: `NAME.dockerignore` beside it, else `.dockerignore` of the context;
+ * undefined
  * where there is none. Throws CONTEXT, LIMIT.
  */
 export function ignoreFile(folder: string, dockerfile: string | undefined): PathMatcher | undefined {
@@ -65,7 +66,10 @@ function reasonOf(error: unknown): string {
   return code === "EACCES" ? "permission denied" : code === "ELOOP" ? "too many levels of symbolic links" : code;
 }
 
-/** A folder as a source of files, with what earlier builds learnt of it. `exclude` is what an ignore file keeps out. Throws NOT_FOUND, CONTEXT. */
+/**
+ * A folder as a source of files, with what earlier builds learnt of it. `exclude` is what an ignore file keeps out. Throws NOT_FOUND,
+ * CONTEXT.
+ */
 export function openFolder(folder: string, exclude: PathMatcher | undefined, store: ContentStore): FolderInput {
   const stats = lookAt(folder, `unable to prepare context: "${printable(folder)}"`);
   if (stats === undefined) throw new Failure("NOT_FOUND", `unable to prepare context: path "${printable(folder)}" not found`);

@@ -7,7 +7,8 @@ import { createTask } from "../task/task.ts";
 import { type Printable, print } from "./print.ts";
 import type { BuildRequest } from "./request.ts";
 
-// Each folder holds a Dockerfile, its context, perhaps a request.json with further fields of a BuildRequest, and what `--print` shows of it.
+// Each folder holds a Dockerfile, its context, perhaps a request.json with further fields of a BuildRequest, and what `--print` shows of
+// it.
 // A file that is missing is not compared. NOUGHT_GOLDEN=write writes what is found instead of comparing; delete what cannot be.
 const ROOT = join(import.meta.dirname, "../../testdata/build");
 const WRITE = process.env.NOUGHT_GOLDEN === "write";

@@ -44,7 +44,8 @@ interface Row {
 }
 
 /**
- * Reads a ledger; damaged or foreign bytes count as an empty one. `isThere` says whether a layer's plain tar is still at hand. Layout: magic,
+ * Reads a ledger; damaged or foreign bytes count as an empty one. `isThere` says whether a layer's plain tar is still at hand. Layout:
+ * magic,
  * 32 bytes sha256 of the rest, u32 rows, u32 bytes of names, u32 layers, names separated by NUL (padded to a multiple of 8), 32 bytes for
  * each layer, then all numbers, then all digests.
  */

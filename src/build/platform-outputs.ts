@@ -16,7 +16,8 @@ export function refuseOutputs(request: BuildRequest): void {
 }
 
 /**
- * Hands over the images of several platforms: as one index, or for files a folder for each (`linux_arm64`), as buildx does. Throws as deliver
+ * Hands over the images of several platforms: as one index, or for files a folder for each (`linux_arm64`), as buildx does. Throws as
+ * deliver
  * does. The result is the index over the images as they are in the store.
  */
 export async function deliverPlatforms(request: BuildRequest, made: readonly PlatformBuilt[], tools: OutputTools): Promise<Descriptor> {

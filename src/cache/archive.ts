@@ -7,7 +7,8 @@ import type { CacheMountRecord } from "./slot.ts";
 import { readableRecord } from "./slot.ts";
 
 /**
- * Cache mounts outside of a store are an OCI image layout with one artifact (OCI image-spec, image-layout.md and manifest.md, "Guidelines for
+ * Cache mounts outside of a store are an OCI image layout with one artifact (OCI image-spec, image-layout.md and manifest.md, "Guidelines
+ * for
  * Artifact Usage"), so that any tool that copies such artifacts takes them to any place. Each layer is the plain tar of one mount.
  */
 export const ARTIFACT_TYPE = "application/vnd.nought.cache.v1";

@@ -34,7 +34,8 @@ export type CacheOutput =
 type Part = { readonly name: string } & ({ readonly bytes: Uint8Array } | { readonly from: string });
 
 /**
- * Writes cache mounts with owners, modes, times and attributes, as archive.ts says: a folder, which must be empty or not there, or a tar of the
+ * Writes cache mounts with owners, modes, times and attributes, as archive.ts says: a folder, which must be empty or not there, or a tar of
+ * the
  * same. The same contents give the same bytes. Nobody else gets the mounts meanwhile, so those in use are refused with CONFLICT. Throws
  * STORAGE, NO_SPACE, CHANGED.
  */

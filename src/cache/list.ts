@@ -49,7 +49,8 @@ function listed(slot: Slot): ListedMount {
 }
 
 /**
- * Removes the cache mounts that `unwanted` picks, never one that is in use, and what was left half-made or lost its record. Gives those removed.
+ * Removes the cache mounts that `unwanted` picks, never one that is in use, and what was left half-made or lost its record. Gives those
+ * removed.
  * Needs the rights of who filled them: inside the user namespace where it was one. Throws STORAGE.
  */
 export async function removeCacheMounts(store: string, unwanted: (mount: ListedMount) => boolean): Promise<ListedMount[]> {

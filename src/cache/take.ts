@@ -21,9 +21,12 @@ const PAUSE_MS = 100;
 const SILENCE_MS = 500;
 
 /**
- * Takes a cache mount for one step: the one that earlier steps with this id left, else a new one, empty or filled from the seed. When others use
- * it, `shared` joins those that share, `private` gets another one, and `locked` waits; `shared` beside one of the other two gets another one.
- * (BuildKit, solver/llbsolver/mounts, getRefCacheDir.) `how` must be the step's own (ownHow of rootfs). `id` and numbers are checked by nobody
+ * Takes a cache mount for one step: the one that earlier steps with this id left, else a new one, empty or filled from the seed. When
+ * others use
+ * it, `shared` joins those that share, `private` gets another one, and `locked` waits; `shared` beside one of the other two gets another
+ * one.
+ * (BuildKit, solver/llbsolver/mounts, getRefCacheDir.) `how` must be the step's own (ownHow of rootfs). `id` and numbers are checked by
+ * nobody
  * else: they do not become part of a path. Throws NOT_FOUND for a seed that is not there, STORAGE, NO_SPACE, INTERRUPTED and what
  * unpackLayer throws.
  */

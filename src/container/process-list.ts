@@ -25,7 +25,8 @@ export interface ProcessFacts {
 
 /**
  * The processes of a running container, `exec`'s included: those that share its mounts and its namespace of processes (which may be
- * another container's or the machine's); where we may not see that, its process 1 and what that started. Throws CONFLICT where it does not run.
+ * another container's or the machine's); where we may not see that, its process 1 and what that started. Throws CONFLICT where it does not
+ * run.
  */
 export function processesOf(container: Container): readonly ProcessFacts[] {
   const init = requireRunning(container);

@@ -6,7 +6,8 @@ import { type Path, parentOf, ROOT, toPath } from "../tree/path.ts";
 import type { Tree } from "../tree/tree.ts";
 
 /**
- * Makes a container's working directory where the image lacks it: root's, 0755, as docker does, and not the user's as in a build. Directories
+ * Makes a container's working directory where the image lacks it: root's, 0755, as docker does, and not the user's as in a build.
+ * Directories
  * of the image on the way are as they were. Throws STORAGE.
  */
 export function makeWorkdir(upper: string, tree: Tree, workdir: string): void {

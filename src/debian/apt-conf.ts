@@ -9,7 +9,8 @@ export type AptConf = ReadonlyMap<string, string>;
 const LONGEST = 1 << 20;
 
 /**
- * Reads apt.conf(5): the files of `apt.conf.d` in the order of their names, then `apt.conf`. A file that cannot be read is passed over: what we
+ * Reads apt.conf(5): the files of `apt.conf.d` in the order of their names, then `apt.conf`. A file that cannot be read is passed over:
+ * what we
  * take from them (proxies, whether dates count) only ever makes things work that would not otherwise. `root` stands for `/`.
  */
 export function readAptConf(root: string): AptConf {

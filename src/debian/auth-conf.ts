@@ -16,7 +16,8 @@ export interface MirrorLogin {
 const FILE = 1 << 20;
 
 /**
- * The logins that apt has for its mirrors: `auth.conf` and `auth.conf.d/*.conf` (apt_auth.conf(5), the words of netrc). Files that this user may
+ * The logins that apt has for its mirrors: `auth.conf` and `auth.conf.d/*.conf` (apt_auth.conf(5), the words of netrc). Files that this
+ * user may
  * not read are passed over: the server will say that a login is missing. `root` stands for `/`.
  */
 export function readAuthConf(root: string): MirrorLogin[] {

@@ -28,8 +28,10 @@ const DEBIAN = new Set(
 const ROLLING = new Set(["sid", "unstable", "experimental", "rc-buggy"]);
 
 /**
- * Chooses where the suites of `options.suite` come from: `options.mirrors`, else the machine's apt sources (also for a suite that they do not
- * name: its sister `trixie-security` is where `bookworm-security` is), else `debian.sources` in nought's configuration folder. Updates and security
+ * Chooses where the suites of `options.suite` come from: `options.mirrors`, else the machine's apt sources (also for a suite that they do
+ * not
+ * name: its sister `trixie-security` is where `bookworm-security` is), else `debian.sources` in nought's configuration folder. Updates and
+ * security
  * come with a suite where their place is known. Throws USAGE where no place is known.
  */
 export function chooseSites(options: ArchiveOptions, conf: AptConf, note: (text: string) => void): Site[] {

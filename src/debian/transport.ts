@@ -12,7 +12,8 @@ import { authorizationFor, type MirrorLogin } from "./auth-conf.ts";
 /** How to get files of an archive. */
 export interface Transport extends Disposable {
   /**
-   * Reads the file at `url` into a sink, at most `limit` bytes. With `etag`, undefined says that it is still the one we have. Throws NETWORK
+   * Reads the file at `url` into a sink, at most `limit` bytes. With `etag`, undefined says that it is still the one we have. Throws
+   * NETWORK
    * (also for a file that is not there: `isMissing`), LIMIT, INTERRUPTED.
    */
   get(
@@ -79,7 +80,8 @@ export function isMissing(error: unknown): boolean {
 
 /**
  * The environment in which a URL is fetched: apt's proxy for its scheme and host, where there is one (`Acquire::http::Proxy`, `::HOST`,
- * `DIRECT`; https falls back on http's), else the proxy variables. Throws USAGE for a proxy of another kind than http. apt-transport-http(1).
+ * `DIRECT`; https falls back on http's), else the proxy variables. Throws USAGE for a proxy of another kind than http.
+ * apt-transport-http(1).
  */
 export function proxyEnv(url: string, conf: AptConf, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const { protocol, hostname } = new URL(url);

@@ -15,7 +15,8 @@ type Library = typeof import("openpgp");
 const MOST_SIGNATURES = 30;
 
 /**
- * Verifies the signatures over `text`: armored (InRelease) or binary or armored (Release.gpg). Accepted when at least one is good by a key of
+ * Verifies the signatures over `text`: armored (InRelease) or binary or armored (Release.gpg). Accepted when at least one is good by a key
+ * of
  * the keyring that is neither expired nor revoked, and none by a trusted key is wrong; signatures of keys we do not know, expired ones and
  * those with a weak hash are passed over, as apt does. `at` is milliseconds since the epoch. Throws SIGNATURE. RFC 9580.
  */

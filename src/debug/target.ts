@@ -19,7 +19,8 @@ export interface DebugTarget {
 }
 
 /**
- * The process with this number, if we may look into it: that takes the right to trace it (ptrace(2), "Ptrace access mode checking"), whoever
+ * The process with this number, if we may look into it: that takes the right to trace it (ptrace(2), "Ptrace access mode checking"),
+ * whoever
  * started it. Throws NOT_FOUND where there is none, SANDBOX where we may not.
  */
 export function findTarget(pid: number): DebugTarget {

@@ -25,7 +25,8 @@ export interface TarHeader {
 
 /**
  * Reads a header block: POSIX ustar (magic `ustar\0`), GNU's (`ustar  `, which has times where ustar has the prefix) and V7 (anything
- * else, which ends after the link name). POSIX pax, "ustar Interchange Format". `at` is where it begins. The checksum is not looked at, see checkSum.
+ * else, which ends after the link name). POSIX pax, "ustar Interchange Format". `at` is where it begins. The checksum is not looked at, see
+ * checkSum.
  */
 export function parseHeader(bytes: Buffer, at: number): TarHeader {
   const named = bytes.readUInt32BE(at + 257) === 0x75737461 && bytes[at + 261] === 0x72;

@@ -14,8 +14,10 @@ import type { UnpackHow } from "./unpack.ts";
 
 /**
  * Makes a step's upper directory the unpacked form of the layer that its changes were sealed as, so that the next step need not unpack what
- * the last one wrote: prepareLowers finds it under the layer's name. To be called once, after sealing (the draft's contents lay in `upper`), when the
- * overlay is gone for good, and only with the changes read from it last (`read`) and the sealed draft of the same (`layer.draft`; its times may
+ * the last one wrote: prepareLowers finds it under the layer's name. To be called once, after sealing (the draft's contents lay in
+ * `upper`), when the
+ * overlay is gone for good, and only with the changes read from it last (`read`) and the sealed draft of the same (`layer.draft`; its times
+ * may
  * have been clamped since: the files get those of the draft). `chain` is the chain ID of the layers below, `below` what they show.
  * Afterwards `upper` is gone. False, and `upper` as it was, where it cannot stand for the layer (ReadUpper), or where the layer is
  * unpacked already. Throws STORAGE, NO_SPACE; then it is the caller's to remove.

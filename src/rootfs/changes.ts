@@ -19,7 +19,9 @@ import { isOwnBook } from "./owner.ts";
 /** How changes are read. */
 export interface ChangesHow {
   readonly calls: HostCalls;
-  /** As the lowers were unpacked. `mine`: files and directories belong to whom their notes say (owner.ts), others to whom they did below. */
+  /**
+   * As the lowers were unpacked. `mine`: files and directories belong to whom their notes say (owner.ts), others to whom they did below.
+   */
   readonly ids: "keep" | "mine";
   /** The step's user, with `mine`: what it made and gave to nobody belongs to him. Root without. */
   readonly user?: { readonly uid: number; readonly gid: number };
@@ -51,7 +53,8 @@ export async function readChanges(upper: string, below: Tree, how: ChangesHow, t
 export interface ReadUpper {
   readonly draft: Draft;
   /**
-   * Whether the upper directory may stand for the layer that the draft becomes: `anywhere` where it holds just that, `here`, on the layers that
+   * Whether the upper directory may stand for the layer that the draft becomes: `anywhere` where it holds just that, `here`, on the layers
+   * that
    * it was made on, where it also holds copies of what is below, and `nowhere` with sockets, mount points and attributes that no layer has.
    */
   readonly standsFor: "anywhere" | "here" | "nowhere";

@@ -55,7 +55,8 @@ function begin(store: string, folder: string): { readonly path: string; readonly
 }
 
 /**
- * Whether the file at a path, which a process named after itself while it lives, is left over. Of a process of another pid namespace (a container
+ * Whether the file at a path, which a process named after itself while it lives, is left over. Of a process of another pid namespace (a
+ * container
  * that the store is mounted into) nobody can tell: its file counts for a week.
  */
 export function isAbandoned(path: string, token: string): boolean {

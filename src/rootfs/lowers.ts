@@ -38,7 +38,8 @@ export interface Lowers {
  * Makes sure that every layer of a stack is unpacked, and tells where. `store` is the store's directory: layers lie in `rootfs/FORM/HEX`
  * below it, where FORM says whose ids and attributes they have, and HEX is the diffID of a layer that means the same anywhere (settle.ts),
  * else the chain ID of the layers up to it (OCI image-spec, config.md, "Layer ChainID"). A directory gets its name when it is complete, and
- * stays while this process lives (hold.ts); processes that unpack the same layer at once do so beside each other, and the first wins. `known`
+ * stays while this process lives (hold.ts); processes that unpack the same layer at once do so beside each other, and the first wins.
+ * `known`
  * remembers, by chain ID, what this process prepared before. Throws what unpackLayer throws.
  */
 export async function prepareLowers(

@@ -29,7 +29,8 @@ export interface OpenRoot extends AsyncDisposable {
   /** What was changed by this user, once nothing runs in it any more. Contents are files in `upper`. Throws what readChanges throws. */
   changes(task: Task, user?: ChangesHow["user"]): Promise<Draft>;
   /**
-   * Keeps what `changes` read last as the unpacked form of the layer it was sealed as, on top of the layers with this chain ID, so that the next
+   * Keeps what `changes` read last as the unpacked form of the layer it was sealed as, on top of the layers with this chain ID, so that the
+   * next
    * step finds it. Only when nothing runs in the root and nobody reads the draft's contents any more: afterwards there is no `upper`. False
    * where that cannot be done, which costs an unpacking. Throws as adoptUpper.
    */
@@ -63,8 +64,10 @@ export function ownLowers(
 }
 
 /**
- * Makes a root from prepared layers: the stub layer for `points` (mountPoints of the sandbox), and empty `upper` and `work` directories, all in
- * `folder`, which is made where it is not there, on the store's own file system. A `folder` that was used before keeps its changes (a container
+ * Makes a root from prepared layers: the stub layer for `points` (mountPoints of the sandbox), and empty `upper` and `work` directories,
+ * all in
+ * `folder`, which is made where it is not there, on the store's own file system. A `folder` that was used before keeps its changes (a
+ * container
  * that is started again), and gets new stubs. Disposing of the root removes the folder. Throws SANDBOX, STORAGE.
  */
 export function openRoot(lowers: Lowers, folder: string, points: readonly MountPoint[]): OpenRoot {

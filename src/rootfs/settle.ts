@@ -20,7 +20,8 @@ export function isSelfContained(draft: Draft): boolean {
 }
 
 /**
- * What a layer comes to on top of `below`, in a form that an overlay can stack: the difference to `merged`, which is `below` with the layer on top.
+ * What a layer comes to on top of `below`, in a form that an overlay can stack: the difference to `merged`, which is `below` with the layer
+ * on top.
  * So entries lie where links of lower layers lead, missing parents are there as they are below, a hard link to a lower layer's file is that
  * file again, and nothing is hidden but what is there.
  */
@@ -42,7 +43,8 @@ export function settle(below: Tree, merged: Tree): Draft {
 
 /**
  * Whether the layer, which is self-contained, can be stacked on `below` as it is. Its whiteouts must lie in directories that overlayfs
- * merges: a directory that comes from one layer alone is listed as it is, and the names of whiteouts in it would be seen, with nothing behind them.
+ * merges: a directory that comes from one layer alone is listed as it is, and the names of whiteouts in it would be seen, with nothing
+ * behind them.
  */
 export function fitsOn(draft: Draft, below: Tree): boolean {
   if (!draft.some((entry) => entry.kind === "whiteout")) return true;

@@ -13,7 +13,8 @@ import { isOwnBook, ownerNote } from "./owner.ts";
 const REAL: ReadonlySet<string> = new Set(["/proc", "/sys", "/dev"]);
 
 /**
- * Makes the topmost lower in `into` (which must not exist): what `points` need and the image lacks. Parents are as the image has them. Links
+ * Makes the topmost lower in `into` (which must not exist): what `points` need and the image lacks. Parents are as the image has them.
+ * Links
  * of the image are followed inside it. Gives the paths made that the image has not. Throws SANDBOX where the image has another kind,
  * and STORAGE. With `calls`, parents have their attributes too, and, with `mine`, notes of their owners.
  */

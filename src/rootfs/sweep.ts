@@ -55,9 +55,11 @@ function abandonedLowers(store: string): string[] {
 }
 
 /**
- * Removes unpacked layers that `keep` says nothing for and that no living process uses (all stay without it), and what processes that are gone
+ * Removes unpacked layers that `keep` says nothing for and that no living process uses (all stay without it), and what processes that are
+ * gone
  * left half-made. Who else relies on some (containers) has to say so by `keep`, which is asked while nobody begins to use one.
- * Needs the rights of who unpacked them: inside the user namespace where it was one. Gives how many were removed, and the bytes of those that
+ * Needs the rights of who unpacked them: inside the user namespace where it was one. Gives how many were removed, and the bytes of those
+ * that
  * were whole. Throws STORAGE.
  */
 export async function sweepLowers(

@@ -49,7 +49,8 @@ const EPERM = -1;
 /**
  * Writes the entries of one layer into `into`, which must not exist and lies in a directory that only the caller may enter, in the form
  * in which overlayfs stacks it: whiteouts are character devices 0:0, opaque directories have the attribute `overlay.opaque`
- * (kernel documentation, filesystems/overlayfs.rst, "whiteouts and opaque directories"). Every directory on the way to an entry must be in the
+ * (kernel documentation, filesystems/overlayfs.rst, "whiteouts and opaque directories"). Every directory on the way to an entry must be in
+ * the
  * draft (see settle.ts), so no symbolic link is ever passed. Devices that may not be made, and attributes that the file system or the
  * kernel refuses, are left out and counted. Throws DIGEST, TAR, STORAGE, NO_SPACE, INTERRUPTED, SANDBOX; then a part is left in `into`.
  */

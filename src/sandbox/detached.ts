@@ -32,7 +32,9 @@ export interface DetachedPlace {
 export interface DetachedSandbox {
   /** Process 1 of the sandbox; signals go to it. For `execInside`, `attachInput` and the namespaces below `/proc/PID/ns`. */
   readonly init: ProcessIdentity;
-  /** The process that watches: alive as long as there is anything of the sandbox, and until `exit` is written. To kill it is to kill all. */
+  /**
+   * The process that watches: alive as long as there is anything of the sandbox, and until `exit` is written. To kill it is to kill all.
+   */
   readonly monitor: ProcessIdentity;
 }
 

@@ -32,7 +32,8 @@ export function takePipes(table: TableBuilder, { input, output, error, control }
 }
 
 /**
- * The descriptor over which something can be brought to a detached sandbox, in the process that moves its bytes: far above what is open there.
+ * The descriptor over which something can be brought to a detached sandbox, in the process that moves its bytes: far above what is open
+ * there.
  */
 export const INPUT_FD = 250;
 

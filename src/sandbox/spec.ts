@@ -63,7 +63,8 @@ export interface SandboxSpec {
   /** Bytes of /dev/shm; 64 MiB without it. */
   readonly shm?: number;
   /**
-   * Namespaces of other processes instead of own ones: `/proc/PID/ns/pid`; those that nought itself is in: `host`, also as an ordinary user,
+   * Namespaces of other processes instead of own ones: `/proc/PID/ns/pid`; those that nought itself is in: `host`, also as an ordinary
+   * user,
    * whose others must belong to the user namespace that nought is in: see `enterUserNamespace`.
    */
   readonly join?: { readonly pid?: string; readonly ipc?: string; readonly uts?: string };

@@ -175,7 +175,9 @@ export class TableBuilder {
     mark.index = this.#count;
   }
 
-  /** Waits for a child, moves bytes as `streams` says (see streams.ts), and ends as the child did; with `code`, goes on with its exit code. */
+  /**
+   * Waits for a child, moves bytes as `streams` says (see streams.ts), and ends as the child did; with `code`, goes on with its exit code.
+   */
   pump(pid: Argument, streams: Address, code?: Register): void {
     this.#add(KIND.pump, 0, [pid, streams, code ? 1 : 0], code ? { into: code } : {}, "");
   }

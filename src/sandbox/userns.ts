@@ -114,7 +114,9 @@ export function spawnInside(
   return { child, trouble };
 }
 
-/** Whether a user namespace can be entered here, and whether it has a single id then; else the call that failed: `unshare (user): EPERM`. */
+/**
+ * Whether a user namespace can be entered here, and whether it has a single id then; else the call that failed: `unshare (user): EPERM`.
+ */
 export function tryNamespace(namespace: UserNamespace): { readonly single: boolean } | { readonly why: string } {
   const table = newTable();
   const fd = table.register();

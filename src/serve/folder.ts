@@ -176,7 +176,9 @@ function folderAt(dir: string, lock: Lock | undefined): Folder {
   };
 }
 
-/** Files of `uploads` that no living process writes. The lock is held, so whoever made the others is gone too; a shared disk may tell less. */
+/**
+ * Files of `uploads` that no living process writes. The lock is held, so whoever made the others is gone too; a shared disk may tell less.
+ */
 function sweepUploads(folder: Folder): void {
   for (const name of folder.list(folder.uploads)) {
     const maker = makerOf(name.slice(name.indexOf("-") + 1));

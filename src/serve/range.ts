@@ -8,7 +8,8 @@ export interface Part {
 const PARTS = 1_000;
 
 /**
- * What a Range header asks of `size` bytes (RFC 9110, 14.2): parts in the order asked for, `whole` where there is no header or one that is to
+ * What a Range header asks of `size` bytes (RFC 9110, 14.2): parts in the order asked for, `whole` where there is no header or one that is
+ * to
  * be ignored (another unit, not well formed, more bytes than there are), or `none` where nothing of the bytes is in it.
  */
 export function readRangeHeader(header: string | undefined, size: number): readonly Part[] | "whole" | "none" {

@@ -4,7 +4,8 @@ import { printable } from "../../kit/printable.ts";
 const PROTOCOLS = new Set(["tcp", "udp", "sctp"]);
 
 /**
- * Ports of EXPOSE as the configuration has them, `80/tcp`, sorted as docker sorts them. Takes `80`, `80/udp`, `8000-8003/tcp`; what stands before a
+ * Ports of EXPOSE as the configuration has them, `80/tcp`, sorted as docker sorts them. Takes `80`, `80/udp`, `8000-8003/tcp`; what stands
+ * before a
  * colon is a host's and does not count. Throws PLAN for numbers outside 1 to 65535 and unknown protocols.
  */
 export function exposedPorts(words: readonly string[]): string[] {

@@ -28,7 +28,8 @@ export function targetOf(mount: RunMount, cwd: string): Path {
 
 /**
  * `--mount=type=bind`: layers of a stage or image, looked into where they are, or files of a context, copied for the step. What the step
- * writes there is gone afterwards, as with BuildKit. `folder` is a fresh directory for it. Throws NOT_FOUND, SANDBOX and what reading throws.
+ * writes there is gone afterwards, as with BuildKit. `folder` is a fresh directory for it. Throws NOT_FOUND, SANDBOX and what reading
+ * throws.
  */
 export async function bindMount(
   mount: RunMount,

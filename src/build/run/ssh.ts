@@ -17,7 +17,8 @@ interface Owner {
 }
 
 /**
- * Opens the agent that `--ssh ID[=SOCKET|KEY,…]` names, through a socket of its own in `folder`, so that it can belong to the user of the step
+ * Opens the agent that `--ssh ID[=SOCKET|KEY,…]` names, through a socket of its own in `folder`, so that it can belong to the user of the
+ * step
  * and ends with it. Keys are held by an ssh-agent that lives as long. Undefined where none was given. Throws NOT_FOUND, SANDBOX.
  */
 export async function openAgent(

@@ -11,7 +11,9 @@ export interface FoundRecipe {
   readonly suite: string;
 }
 
-/** The word of the command line: a file, or the name of an embedded image. `suite` is what a flag or a lock says. Throws NOT_FOUND, USAGE. */
+/**
+ * The word of the command line: a file, or the name of an embedded image. `suite` is what a flag or a lock says. Throws NOT_FOUND, USAGE.
+ */
 export async function findRecipe(word: string, suite: string | undefined): Promise<FoundRecipe> {
   const [, name, given = "latest"] = /^nought\/([a-z-]+)(?::([a-z-]+))?$/.exec(word) ?? [];
   if (name === undefined) {

@@ -18,7 +18,9 @@ export async function removeItems(store: ContentStore, items: readonly CacheItem
   return { items: removed, bytes: removed.reduce((sum, item) => sum + (item.type === "exec.cachemount" ? item.bytes : 0), 0) };
 }
 
-/** Those used longest ago, as many as must go so that what is left of `all` takes at most `bytes`. Shared ones take nothing of their own. */
+/**
+ * Those used longest ago, as many as must go so that what is left of `all` takes at most `bytes`. Shared ones take nothing of their own.
+ */
 export function beyondLimit(all: readonly CacheItem[], candidates: readonly CacheItem[], bytes: number): CacheItem[] {
   let total = all.reduce((sum, item) => sum + (item.shared ? 0 : item.bytes), 0);
   const gone: CacheItem[] = [];

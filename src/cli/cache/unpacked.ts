@@ -3,7 +3,8 @@ import { sweepLowers } from "../../rootfs/sweep.ts";
 import type { ContentStore } from "../../store/face.ts";
 
 /**
- * Removes the unpacked form of layers that the store does not have any more, after a collection, and gives the bytes. Those that a container
+ * Removes the unpacked form of layers that the store does not have any more, after a collection, and gives the bytes. Those that a
+ * container
  * or a living process uses stay.
  */
 export async function removeUnpacked(store: ContentStore): Promise<number> {

@@ -17,7 +17,8 @@ export interface OpenFiles extends AsyncDisposable {
 }
 
 /**
- * Opens an image of the store, or of any place that `nought copy` knows. Layers are read where they are, nothing is unpacked; their indexes are
+ * Opens an image of the store, or of any place that `nought copy` knows. Layers are read where they are, nothing is unpacked; their indexes
+ * are
  * kept in the store, so that the next look at an image of a registry needs no layer. Throws NOT_FOUND and what places throw.
  */
 export async function openFiles(call: Invocation, text: string, platform: string | undefined, task: Task): Promise<OpenFiles> {

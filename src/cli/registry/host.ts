@@ -3,7 +3,10 @@ import { printable } from "../../kit/printable.ts";
 import { DEFAULT_REGISTRY, parseReference } from "../../oci/reference.ts";
 import { registryOf } from "../../registry/credentials/keys.ts";
 
-/** The registry that a word of `login` and `logout` means: `host[:port]`, docker's old URLs too, docker.io where there is none. Throws USAGE. */
+/**
+ * The registry that a word of `login` and `logout` means: `host[:port]`, docker's old URLs too, docker.io where there is none. Throws
+ * USAGE.
+ */
 export function readHost(word: string | undefined): string {
   if (word === undefined || word === "") return DEFAULT_REGISTRY;
   const bare = word.replace(/^https?:\/\//i, "").replace(/\/(?:v[12]\/?)?$/, "");

@@ -17,7 +17,8 @@ export interface CopyHow {
 /**
  * Copies an image between any two places, as it is, byte for byte: blobs that are there are skipped or mounted, the rest streams through
  * without touching a disk. Only plain layers of the store and of docker archives are packed on their way to a registry, and docker's
- * manifests become the OCI's in layouts and archives. The result is the manifest or index that the target has. Throws what places throw; the target's name is set last.
+ * manifests become the OCI's in layouts and archives. The result is the manifest or index that the target has. Throws what places throw;
+ * the target's name is set last.
  */
 export async function copyBetween(call: Invocation, from: PlaceWord, to: PlaceWord, how: CopyHow, task: Task): Promise<Descriptor> {
   await using source = await openSource(call, from, task);

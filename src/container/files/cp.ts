@@ -147,7 +147,10 @@ function destinationIn(root: RootedFolder, container: string, path: string, sour
   return place(source, { path: found.path, asked: path, stats: found.stats }, () => {});
 }
 
-/** Docker's rules of where things go (docker container cp, "Description"). `parent` sees to it that the directory for something new is there. */
+/**
+ * Docker's rules of where things go (docker container cp, "Description"). `parent` sees to it that the directory for something new is
+ * there.
+ */
 function place(
   source: Source,
   to: { readonly path: string; readonly asked: string; readonly stats: Stats | undefined },

@@ -23,7 +23,8 @@ export interface HeldRoot extends AsyncDisposable {
 type Layers = Pick<SandboxSpec, "lowers" | "upper" | "work"> & Partial<Pick<SandboxSpec, "mounts">>;
 
 /**
- * Mounts layers, and what is mounted into them, in a mount namespace of a process that does nothing else, and ends with us. Without `upper` the
+ * Mounts layers, and what is mounted into them, in a mount namespace of a process that does nothing else, and ends with us. Without `upper`
+ * the
  * root is read-only. Throws SANDBOX where that is not possible.
  */
 export async function holdRoot(layers: Layers): Promise<HeldRoot> {

@@ -23,7 +23,8 @@ export interface View extends AsyncDisposable {
 
 /**
  * Opens the files of a container: those of a running one as its process has them, volumes and all; those of another are mounted for us
- * alone, with its volumes. Nothing is changed in it unless `write` is asked for, and then nobody starts it meanwhile. Throws SANDBOX, STORAGE.
+ * alone, with its volumes. Nothing is changed in it unless `write` is asked for, and then nobody starts it meanwhile. Throws SANDBOX,
+ * STORAGE.
  */
 export async function openView(store: string, container: Container, write: boolean): Promise<View> {
   const running = runningRoot(container);

@@ -37,7 +37,8 @@ export function tripletOf(architecture: string): string | undefined {
 }
 
 /**
- * What `ldconfig` does when libc-bin is installed: /etc/ld.so.cache, with the libraries of the folders that /etc/ld.so.conf names and of the
+ * What `ldconfig` does when libc-bin is installed: /etc/ld.so.cache, with the libraries of the folders that /etc/ld.so.conf names and of
+ * the
  * system's own, the same bytes as the ldconfig of that package writes. Where the package of the loader is missing, nothing.
  */
 export async function cacheLibraries(site: Site, architecture: string): Promise<void> {
@@ -116,7 +117,8 @@ const HEADER = 48;
 const EXTENSION = 0xeaa42174;
 
 /**
- * The bytes of a cache of the form "glibc-ld.so.cache1.1" (glibc, dl-cache.h): header, entries from the largest name to the smallest, texts of which
+ * The bytes of a cache of the form "glibc-ld.so.cache1.1" (glibc, dl-cache.h): header, entries from the largest name to the smallest, texts
+ * of which
  * one may be the end of another, and an extension that names the maker.
  */
 export function encodeCache(libraries: readonly CachedLibrary[], maker: string, big = false): Buffer {

@@ -10,7 +10,8 @@ const LOADER_DIRS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * Makes `/bin`, `/lib`, `/sbin` (and `/lib64` where the processor's loader is there) links into `/usr`, before any package is added, so that files
+ * Makes `/bin`, `/lib`, `/sbin` (and `/lib64` where the processor's loader is there) links into `/usr`, before any package is added, so
+ * that files
  * that packages ship below the old names land in `/usr`.
  */
 export function mergeUsr(site: Site, architecture: string): void {

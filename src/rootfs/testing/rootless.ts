@@ -34,7 +34,9 @@ export function whyNotRootless(kind: "ranges" | "single"): string | false {
   return typeof user === "string" ? user : false;
 }
 
-/** Runs test files in a user namespace of that user, with a home and a temporary folder of his own. Gives what failed, and the whole report. */
+/**
+ * Runs test files in a user namespace of that user, with a home and a temporary folder of his own. Gives what failed, and the whole report.
+ */
 export function testRootless(kind: "ranges" | "single", files: readonly string[]): { failed: string[]; passed: number; report: string } {
   const user = userFor(kind);
   if (typeof user === "string") throw new Error(user);

@@ -1,4 +1,7 @@
-/** `node unpacking.ts STORE FILES`: unpacks a layer of that many files, for tests that have company or a sudden end. Says `begun` and `done`. */
+/**
+ * `node unpacking.ts STORE FILES`: unpacks a layer of that many files, for tests that have company or a sudden end. Says `begun` and
+ * `done`.
+ */
 import { digestOf } from "../../oci/digest.ts";
 import { createTask } from "../../task/task.ts";
 import { prepareLowers } from "../lowers.ts";

@@ -1,4 +1,6 @@
-/** `node interactive.ts LINE [killed]`: a line of shell in a sandbox with a terminal, on nought's own; with `killed`, it does not end well. */
+/**
+ * `node interactive.ts LINE [killed]`: a line of shell in a sandbox with a terminal, on nought's own; with `killed`, it does not end well.
+ */
 import { spawnSync } from "node:child_process";
 import { createTask } from "../../task/task.ts";
 import { runSandbox } from "../run.ts";

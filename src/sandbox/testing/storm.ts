@@ -1,4 +1,6 @@
-/** `node storm.ts WORD FOLDER`: sandboxes of all kinds one after the other, until killed. Their processes have the word in their arguments. */
+/**
+ * `node storm.ts WORD FOLDER`: sandboxes of all kinds one after the other, until killed. Their processes have the word in their arguments.
+ */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { createTask } from "../../task/task.ts";
