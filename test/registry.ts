@@ -11,6 +11,8 @@ import type { Location } from "../src/registry/face.ts";
 export const hasRegistry = spawnSync("docker-registry", ["--version"]).status === 0;
 export const noRegistry = hasRegistry ? {} : { skip: "docker-registry is not installed" };
 
+const DIES_WITH_US = spawnSync("setpriv", ["--version"]).status === 0 ? ["setpriv", "--pdeathsig", "KILL"] : [];
+
 export interface RunningRegistry {
   /** `127.0.0.1:PORT`. */
   readonly host: string;
@@ -59,7 +61,9 @@ export async function startRegistry(setup: RegistrySetup = {}): Promise<RunningR
   };
   // JSON is YAML.
   writeFileSync(join(dir, "config.yml"), JSON.stringify(config));
-  const child = spawn("docker-registry", ["serve", join(dir, "config.yml")], { stdio: ["ignore", "ignore", "pipe"] });
+  // It ends with this process even where that is killed.
+  const [program = "", ...words] = [...DIES_WITH_US, "docker-registry", "serve", join(dir, "config.yml")];
+  const child = spawn(program, words, { stdio: ["ignore", "ignore", "pipe"] });
   let said = "";
   child.stderr.on("data", (chunk: Buffer) => {
     said = `${said}${chunk}`.slice(-4000);
