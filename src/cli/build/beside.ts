@@ -12,8 +12,8 @@ const BYTES = 1 << 20;
 /**
  * The contexts of a file `nought.yaml` beside the Dockerfile: `contexts:` with a name and a value each, as `--build-context NAME=VALUE` has
  * them. Images only: the file may come with somebody else's sources, and those must not reach folders of this machine that nobody gave
- * them. Nothing where the Dockerfile is not a file on disk or has no such file beside it. Throws USAGE with the line for what does not belong,
- * and what readNamedContext throws.
+ * them. Nothing where the Dockerfile is not a file on disk or has no such file beside it. Throws USAGE with the line for what does not
+ * belong, and what readNamedContext throws.
  */
 export async function contextsBeside(dockerfile: BuildRequest["dockerfile"]): Promise<readonly (readonly [string, NamedContext])[]> {
   if (dockerfile.kind !== "path") return [];
