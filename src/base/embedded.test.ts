@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { assemble } from "../image/assemble.ts";
 import { parseReference, withDefaultTag } from "../oci/reference.ts";
 import { nameImage } from "../store/name-image.ts";
 import { toPath } from "../tree/path.ts";
@@ -82,13 +83,19 @@ test("an embedded image is made from the machine's mirror, of the suite that its
   await assert.rejects(images.find(name("nought/tzdata:sid"), AMD64, shop.task), { code: "NETWORK" });
 });
 
-test("a name that a person gave wins: only what is not in the store is made", async () => {
+test("a name that a person gave wins, even where it is to be made anew (--pull)", async () => {
   await using shop = await Shop.open([]);
   const store = await shop.store();
   const users = await embeddedImages(store, { root: "/nowhere", env: {} }).find(name("nought/users"), AMD64, shop.task);
   assert(users);
-  await nameImage(store, name("nought/static"), users, shop.task);
-  assert.deepEqual(await store.resolve(name("nought/static"), shop.task), users);
+  const { image } = await shop.look(store, users);
+  const other = assemble(image.layers, image.config, {});
+  await store.putMany([other.configBytes, other.manifestBytes]);
+  const own = other.image.descriptor;
+  await nameImage(store, name("nought/tmp"), own, shop.task);
+  const images = embeddedImages(store, { root: "/nowhere", env: {} });
+  assert.deepEqual(await images.find(name("nought/tmp"), AMD64, shop.task), own);
+  assert.deepEqual(await store.resolve(name("nought/tmp"), shop.task), own);
 });
 
 test("debian:SUITE?packages=… names an image with these packages", () => {

@@ -56,6 +56,8 @@ export function embeddedImages(store: ContentStore, choice: ArchiveChoice = {}):
         throw new Failure("NOT_FOUND", `${shown}: there is no such embedded image`, {
           hint: "Tags are latest or a suite, alone or followed by -debug and -nonroot.",
         });
+      const there = await store.resolve(reference, task);
+      if (there && !(await isOwn(store, there, platform))) return there;
       const suite = tag.suite ?? choice.suite ?? DEFAULT_SUITE;
       return makeNamed(forSuite(recipe, suite), reference, suite, platform, store, choice, task);
     },
@@ -125,7 +127,7 @@ async function openLazily(open: () => Promise<Archive>): Promise<Archive> {
 }
 
 /** Whether an image of the store under an embedded name is one that nought made, or one that a person put there. */
-export async function isOwn(store: ContentStore, root: Descriptor, platform: Platform): Promise<boolean> {
+async function isOwn(store: ContentStore, root: Descriptor, platform: Platform): Promise<boolean> {
   const image = await openImage(store, root, platform);
   return image.annotations?.[MADE_BY] !== undefined;
 }
