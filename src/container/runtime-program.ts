@@ -12,7 +12,7 @@ const PAUSE = 10;
  */
 export async function programBelow(runtime: ProcessIdentity): Promise<ProcessIdentity | undefined> {
   for (let waited = 0; waited < PATIENCE && identityOf(runtime.pid)?.start === runtime.start; waited += PAUSE) {
-    const found = lookBelow(runtime.pid, namespaceOf(runtime.pid));
+    const found = lookBelow(runtime.pid, namespaceOf(runtime.pid), nameOf(runtime.pid) ?? "");
     if (found !== undefined) return identityOf(found);
     await new Promise((resolve) => setTimeout(resolve, PAUSE));
   }
@@ -25,18 +25,25 @@ export async function programBelow(runtime: ProcessIdentity): Promise<ProcessIde
  */
 export function requireProgram(runtime: string | undefined, { pid }: ProcessIdentity): void {
   if (runtime === undefined) return;
-  const name = attempt(() => readFileSync(`/proc/${pid}/comm`, "latin1").trim()) ?? "";
-  if (name === runtime || name.startsWith(`${runtime}:`))
+  if (isOf(runtime, nameOf(pid)))
     throw new Failure("CONFLICT", `the program in the container was not yet started by ${runtime}`, { hint: "Try again in a moment." });
 }
 
-function lookBelow(pid: number, namespace: string | undefined): number | undefined {
+function nameOf(pid: number): string | undefined {
+  return attempt(() => readFileSync(`/proc/${pid}/comm`, "latin1").trim());
+}
+
+/** Whether a process is still the runtime, at whatever it does to prepare: `runc:[2:INIT]`. */
+function isOf(runtime: string, name: string | undefined): boolean {
+  return name !== undefined && (name === runtime || name.startsWith(`${runtime}:`));
+}
+
+function lookBelow(pid: number, namespace: string | undefined, runtime: string): number | undefined {
   for (const child of childrenOf(pid)) {
     const own = namespaceOf(child);
     // Runtimes have helpers of their own that set the namespaces up; what counts has become another program.
-    const ready = own !== undefined && own !== namespace && attempt(() => readlinkSync(`/proc/${child}/exe`)) !== exeOf(pid);
-    if (ready) return child;
-    const below = lookBelow(child, namespace);
+    if (own !== undefined && own !== namespace && !isOf(runtime, nameOf(child))) return child;
+    const below = lookBelow(child, namespace, runtime);
     if (below !== undefined) return below;
   }
   return undefined;
@@ -52,10 +59,6 @@ function childrenOf(pid: number): readonly number[] {
 
 function namespaceOf(pid: number): string | undefined {
   return attempt(() => readlinkSync(`/proc/${pid}/ns/mnt`));
-}
-
-function exeOf(pid: number): string | undefined {
-  return attempt(() => readlinkSync(`/proc/${pid}/exe`));
 }
 
 function attempt<T>(read: () => T): T | undefined {

@@ -208,9 +208,12 @@ for (const { who, user, skip } of people()) {
       }, () => {
         detached("real", "exec sleep 1000", "--runtime", runtime);
         assert.match(box.out("exec", "real", "ps"), / 1 .*sleep 1000/);
+        const pid = pidOf("real");
+        assert.equal(readFileSync(`/proc/${pid}/comm`, "utf8"), "sleep\n");
         assert.equal(box.out("exec", "real", "cat", "/etc/group"), "root:x:0:\napp:x:1000:\nextra:x:2000:app\n");
         box.out("stop", "-t", "0", "real");
         assert.match(status("real"), /^Exited \(137\)/);
+        assert.ok(!existsSync(`/proc/${pid}`));
         box.out("rm", "real");
       });
     }
