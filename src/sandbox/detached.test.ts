@@ -44,7 +44,15 @@ const ended = (folder: string) => until(() => readExit(folder));
 
 function output(folder: string, name = "log"): string {
   const frames = [...new FrameReader().push(readFileSync(join(folder, name)))];
-  return frames.map(({ stream, bytes }) => (stream === 0 ? `end ${bytes.readInt32LE(0)}` : `${stream}:${bytes}`)).join("|");
+  const told: string[] = [];
+  let last = 0;
+  for (const { stream, bytes } of frames) {
+    // What a program writes may come in several frames.
+    if (stream !== 0 && stream === last) told.push(`${told.pop() ?? ""}${bytes}`);
+    else told.push(stream === 0 ? `end ${bytes.readInt32LE(0)}` : `${stream}:${bytes}`);
+    last = stream;
+  }
+  return told.join("|");
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}

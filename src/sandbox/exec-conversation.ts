@@ -98,6 +98,7 @@ function explained({ entrance, inner, spec }: Entry, held: boolean, operation: n
   return setupTrouble(explain(table, operation, number), errno);
 }
 
+/** What is said where a container ended between being found and being entered. */
 export function hasEnded(): Failure {
   return new Failure("CONFLICT", "the container has ended meanwhile");
 }

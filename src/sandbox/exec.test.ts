@@ -108,7 +108,7 @@ for (const engine of ["nbox", "perl"] as const) {
     );
     assert.match(
       out,
-      /CapInh:\t0+\nCapPrm:\t00000000a80425fb\nCapEff:\t00000000a80425fb\nCapBnd:\t00000000a80425fb\nCapAmb:\t0+\nNoNewPrivs:\t1\nSeccomp:\t2\n0022\n1024\n/,
+      /CapInh:\t0+\nCapPrm:\t0+a80425fb\nCapEff:\t0+a80425fb\nCapBnd:\t0+a80425fb\nCapAmb:\t0+\nNoNewPrivs:\t1\nSeccomp:\t2\n0022\n1024\n/,
     );
     assert.match(out, /mount: .*(?:denied|not permitted).*\n4\n$/);
   });

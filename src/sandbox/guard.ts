@@ -100,12 +100,14 @@ export function reportPid(table: TableBuilder): void {
   table.call("write", [FD.frames, record, 40], { label: "report the process number" });
 }
 
+/** Makes a pipe; the registers get its reading and its writing end. pipe(2). */
 export function pipe(table: TableBuilder, label: string): readonly [Register, Register] {
   const fds = table.space(8);
   table.call("pipe2", [fds, O.CLOEXEC], { label: `pipe for ${label}` });
   return loadBoth(table, fds);
 }
 
+/** Makes two connected sockets. socketpair(2). */
 export function pair(table: TableBuilder): readonly [Register, Register] {
   const fds = table.space(8);
   table.call("socketpair", [AF.UNIX, SOCK.STREAM | SOCK.CLOEXEC, 0, fds], { label: "socketpair" });

@@ -187,6 +187,7 @@ export function readOnlyCopy(table: TableBuilder, from: string, to: string): str
   return to;
 }
 
+/** Writes this process into the control group whose `cgroup.procs` (or `tasks`) is at `path`. cgroups(7). */
 export function joinCgroup(table: TableBuilder, path: string, ignore = false): void {
   const fd = table.register();
   table.call("openat", [AT_FDCWD, table.text(path), O.WRONLY | O.CLOEXEC, 0], { into: fd, label: `open ${path}`, ignore });

@@ -14,6 +14,7 @@ export interface Pipes {
   readonly control: Ends | undefined;
 }
 
+/** Makes them: three pipes, or an input and the socket of a terminal. */
 export function makePipes(table: TableBuilder, terminal: boolean): Pipes {
   return {
     input: pipe(table, "input"),

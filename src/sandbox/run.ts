@@ -74,6 +74,7 @@ async function gone(pid: number): Promise<void> {
   for (let tries = 0; tries < 500 && existsSync(`/proc/${pid}`); tries++) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
+/** Writes all of a stream, at the pace of who reads, and ends it; a reader who leaves is no error. */
 export async function feed(to: Writable, from: AsyncIterable<Uint8Array>): Promise<void> {
   to.on("error", () => {});
   try {
