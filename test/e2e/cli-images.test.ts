@@ -237,7 +237,10 @@ test("disk usage, and pruning of everything", () => {
   );
   assert.match(nought.out("system", "df", "-v"), /Images space usage:\n\nREPOSITORY[^]*\nBuild cache usage: \S+B\n\nCACHE ID/);
   assert.match(nought.out("builder", "prune", "-f"), /Total:\t\S+B\n$/);
-  assert.match(nought.run(["system", "prune", "-a"]).stdout, /^WARNING! This will remove:\n {2}- all stopped containers\n {2}- all images[^]*\[y\/N\] $/);
+  assert.match(
+    nought.run(["system", "prune", "-a"]).stdout,
+    /^WARNING! This will remove:\n {2}- all stopped containers\n {2}- all images[^]*\[y\/N\] $/,
+  );
   assert.match(
     nought.out("system", "prune", "-a", "-f"),
     /untagged: app:latest\ndeleted: sha256:[0-9a-f]{64}\n[^]*Total reclaimed space: /,
