@@ -39,11 +39,14 @@ export function ownCapabilityMask(): bigint {
   }
 }
 
-/** The number of the last capability that the kernel knows. */
+let last: number | undefined;
+
+/** The number of the last capability that the kernel knows. Read once. */
 export function lastCapability(): number {
   try {
-    return Number(readFileSync("/proc/sys/kernel/cap_last_cap", "latin1"));
+    last ??= Number(readFileSync("/proc/sys/kernel/cap_last_cap", "latin1"));
   } catch {
-    return 40;
+    last = 40;
   }
+  return last;
 }
