@@ -68,7 +68,8 @@ test("C10: 200,000 files are bounded", { timeout: 300_000 }, () => {
   renameSync(at("four-one"), at("four/one"));
   nought.shell("for name in two three four; do cp -a four/one four/$name; done");
   writeFileSync(at("four/Dockerfile"), "FROM scratch\nCOPY . /\n");
-  assert.ok(peak("four") < 600);
+  const megabytes = peak("four");
+  assert.ok(megabytes < 700, `${megabytes} MiB`);
 });
 
 test("C10: 1,000,000 files", { skip: HEAVY ? false : "takes minutes; set NOUGHT_STORM", timeout: 1_200_000 }, () => {

@@ -72,7 +72,7 @@ const PHASES: readonly (readonly [string, readonly string[], () => void])[] = [
 ];
 
 for (const [phase, args, prepare] of PHASES) {
-  test(`S03: a signal while ${phase}`, { timeout: 60_000 }, async () => {
+  test(`S03: a signal while ${phase}`, { timeout: 180_000 }, async () => {
     prepare();
     for (const [signal, exit] of Object.entries(EXITS) as [keyof typeof EXITS, number][]) {
       const { code, err, took } = await interrupted(args, [[500, signal]]);
