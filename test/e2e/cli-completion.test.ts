@@ -22,7 +22,7 @@ function bash(...words: string[]): string[] {
 
 test("bash completes commands, flags, values and image names", () => {
   assert.deepEqual(bash("im"), ["image", "images", "import"]);
-  assert.deepEqual(bash("image", "l"), ["load", "ls"]);
+  assert.deepEqual(bash("image", "l"), ["load", "ls", "ls-files"]);
   assert.deepEqual(bash("build", "--no"), ["--no-cache", "--no-cache-filter"]);
   assert.deepEqual(bash("rmi", "he"), ["hello:1"]);
   assert.deepEqual(bash("rmi", "h"), ["h.io:5000/app", "h.io:5000/app:latest", "hello:1"]);
