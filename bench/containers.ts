@@ -1,5 +1,5 @@
 /**
- * RUN, run and exec by nought and its peers, side by side: `node bench/containers.ts [--peers docker,buildah,podman] [--rounds N] [--go IMAGE]
+ * RUN, run and exec by nought and its peers, side by side: `node bench/containers.ts [--peers docker,buildah,podman] [--rounds N] [--go IMAGE [--go-archive FILE]]
  * [--work FOLDER]`. A row is the median of whole processes; "per RUN" is what nineteen more steps cost, divided. See bench/README.md.
  */
 import { spawnSync } from "node:child_process";
@@ -16,6 +16,7 @@ const { values: flags } = parseArgs({
     peers: { type: "string", default: "docker,buildah,podman" },
     rounds: { type: "string", default: "5" },
     go: { type: "string" },
+    "go-archive": { type: "string" },
     work: { type: "string" },
     busybox: { type: "string", default: "/bin/busybox" },
   },
@@ -30,6 +31,7 @@ interface Peer {
   run?(words: readonly string[]): readonly string[];
   exec?(id: string, words: readonly string[]): readonly string[];
   remove?(id: string): readonly string[];
+  load?(archive: string): readonly string[];
 }
 
 const store = join(work, "store");
@@ -41,6 +43,7 @@ const peers: Peer[] = [
     run: (words) => [...mine, "run", "--network=none", ...words],
     exec: (id, words) => [...mine, "exec", id, ...words],
     remove: (id) => [...mine, "rm", "-f", id],
+    load: (archive) => [...mine, "load", "-q", "-i", archive],
   },
 ];
 for (const name of flags.peers.split(",").filter(Boolean)) {
@@ -59,7 +62,7 @@ for (const name of flags.peers.split(",").filter(Boolean)) {
         "--layers",
         "--isolation",
         "chroot",
-        "--network=none",
+        "--network=host",
         ...more,
         "-t",
         "bench-base",
@@ -74,6 +77,7 @@ for (const name of flags.peers.split(",").filter(Boolean)) {
     run: (words) => [...prefix, "run", "--network=none", ...words],
     exec: (id, words) => [...prefix, "exec", id, ...words],
     remove: (id) => [...prefix, "rm", "-f", id],
+    load: (archive) => [...prefix, "load", "-q", "-i", archive],
   });
 }
 
@@ -172,6 +176,8 @@ try {
   measure("exec", (peer) => peer.exec?.("bench-sleeper", ["/bin/busybox", "true"]), sleeper);
   if (flags.go) {
     const project = goProject(flags.go);
+    const archive = flags["go-archive"];
+    if (archive) for (const peer of peers) if (peer.load) time(peer.load(archive));
     measure("go build, cold", (peer) => peer.build(project.dir, ["--no-cache"]));
     measure("go build, one file changed", (peer, round) => (project.change(round), peer.build(project.dir)));
   }
