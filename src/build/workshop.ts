@@ -51,6 +51,8 @@ export interface Workshop {
   remember(record: Omit<CacheRecord, "at">): void;
   /** A private folder for check-outs; it is gone when the build is over. */
   tmp(): Promise<string>;
+  /** What `--allow` lets RUN have: `network.host`, `security.insecure`. */
+  readonly allow: ReadonlySet<string>;
   /** What RUN needs of the machine and of the command line. */
   run(): Promise<RunTools>;
   /** With several platforms side by side: the same step is performed by one of them at a time. */

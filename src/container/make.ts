@@ -12,6 +12,7 @@ import { openRoot, ownLowers } from "../rootfs/open.ts";
 import { removeTree } from "../rootfs/remove.ts";
 import { mountPoints } from "../sandbox/spec.ts";
 import { openShelf } from "../shelf/shelf.ts";
+import { sourceLayers } from "../shelf/source-layers.ts";
 import type { ContentStore } from "../store/face.ts";
 import type { Task } from "../task/task.ts";
 import { keepAccounts } from "./accounts.ts";
@@ -64,9 +65,7 @@ export async function makeContainer(store: ContentStore, request: MakeRequest, t
     writeDocument(half.claim, lowerNames(image));
     const shelf = openShelf(store, task);
     using walk = shelf.walk();
-    const layers = [];
-    for (const layer of image.layers) layers.push({ diffId: layer.diffId, draft: await shelf.index(layer) });
-    const lowers = await ownLowers(store.dir, layers, walk.files, task);
+    const lowers = await ownLowers(store.dir, await sourceLayers(image.layers, shelf), walk.files, task);
     const points = mountPoints({ mounts: sandboxMounts(store.dir, half, { id, mounts, options }), terminal: options.terminal });
     const { upper } = openRoot(lowers, half.root, points);
     makeWorkdir(upper, lowers.tree, request.config.WorkingDir ?? "/");

@@ -11,6 +11,7 @@ import { type Machine, runSandbox } from "../sandbox/run.ts";
 import { mountPoints, type SandboxExit, type SandboxIo, type SandboxMount, type SandboxSpec } from "../sandbox/spec.ts";
 import { resolveUser } from "../sandbox/user.ts";
 import { openShelf, type Shelf } from "../shelf/shelf.ts";
+import { sourceLayers } from "../shelf/source-layers.ts";
 import type { ContentStore } from "../store/face.ts";
 import type { Task } from "../task/task.ts";
 import { toPath } from "../tree/path.ts";
@@ -106,7 +107,7 @@ export async function debugFiles(
 }
 
 async function lowersOf(store: ContentStore, image: Image, shelf: Shelf, task: Task) {
-  const layers = await Promise.all(image.layers.map(async (layer) => ({ diffId: layer.diffId, draft: await shelf.index(layer) })));
+  const layers = await sourceLayers(image.layers, shelf);
   using walk = shelf.walk();
   return await ownLowers(store.dir, layers, walk.files, task);
 }

@@ -7,12 +7,12 @@ import { printable } from "../../kit/printable.ts";
 import { ownHow, ownLowers } from "../../rootfs/open.ts";
 import { unpackLayer } from "../../rootfs/unpack.ts";
 import type { SandboxMount } from "../../sandbox/spec.ts";
+import { sourceLayers } from "../../shelf/source-layers.ts";
 import type { Draft, Entry } from "../../tree/entry.ts";
 import { nameOf, type Path, ROOT, toPath } from "../../tree/path.ts";
 import type { Tree } from "../../tree/tree.ts";
 import type { OpenInput } from "../input.ts";
 import type { Workshop } from "../workshop.ts";
-import { sourceLayers } from "./layers.ts";
 
 /** A bind or cache mount's source, found. */
 export interface MountSource {

@@ -20,7 +20,6 @@ export interface RunTools {
   readonly hostEnv: NodeJS.ProcessEnv;
   /** Build arguments that every step gets although no ARG names them, and that count for no cache key: proxies. */
   readonly proxies: readonly string[];
-  readonly allow: ReadonlySet<string>;
   readonly limits: SandboxLimits;
   readonly shm: number | undefined;
   readonly hosts: Uint8Array;
@@ -43,7 +42,6 @@ export function runTools(request: BuildRequest, task: Task, hostEnv: NodeJS.Proc
     hostEnv,
     lowers: new Map(),
     proxies: proxies.map(([name, value]) => `${name}=${value}`),
-    allow: new Set(request.allow ?? []),
     limits: request.limits ?? {},
     shm: request.shm,
     hosts: Buffer.from(hostsFile(HOSTNAME, request.addHosts.map(hostOf))),

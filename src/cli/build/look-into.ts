@@ -6,6 +6,7 @@ import { ownLowers } from "../../rootfs/open.ts";
 import { runSandbox } from "../../sandbox/run.ts";
 import type { SandboxMount } from "../../sandbox/spec.ts";
 import { openShelf } from "../../shelf/shelf.ts";
+import { sourceLayers } from "../../shelf/source-layers.ts";
 import type { ContentStore } from "../../store/face.ts";
 import { createTask, type Task } from "../../task/task.ts";
 import { toPath } from "../../tree/path.ts";
@@ -50,7 +51,7 @@ async function toolsMount(store: ContentStore, task: Task): Promise<SandboxMount
   const { toolboxImage } = await import("../../debug/toolbox.ts");
   const shelf = openShelf(store, task);
   const image = await toolboxImage(store, task);
-  const layers = await Promise.all(image.layers.map(async (layer) => ({ diffId: layer.diffId, draft: await shelf.index(layer) })));
+  const layers = await sourceLayers(image.layers, shelf);
   using walk = shelf.walk();
   const { directories } = await ownLowers(store.dir, layers, walk.files, task);
   return { type: "layers", target: TOOLS, lowers: directories, path: "/", kind: "directory", readonly: true };
