@@ -2,6 +2,8 @@
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { Failure } from "../src/kit/error.ts";
+import type { Descriptor } from "../src/oci/descriptor.ts";
 import { parseReference } from "../src/oci/reference.ts";
 import type { Access, Credential, Location, Repository } from "../src/registry/face.ts";
 import { openRepository } from "../src/registry/repository.ts";
@@ -183,3 +185,33 @@ function collect(request: IncomingMessage, done: (body: Buffer) => void): void {
 function digestOf(bytes: Buffer): string {
   return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 }
+
+/** Runs a scripted registry with an image for as long as `use` needs it and a place that reads from it. */
+export async function withScripted(
+  image: Sample,
+  script: Script,
+  use: (registry: Scripted, place: Repository & { notes: readonly string[] }) => Promise<void>,
+  how: OpenHow = {},
+): Promise<void> {
+  const registry = await scripted(image, script);
+  try {
+    await using place = await registry.open(how);
+    await use(registry, place);
+  } finally {
+    await registry.close();
+  }
+}
+
+/** The bytes of a blob of a place, or a part of them. */
+export async function readBlob(place: Repository, what: Descriptor, from?: number, to?: number): Promise<Buffer> {
+  await using opened = await place.open(what);
+  const pieces: Uint8Array[] = [];
+  for await (const piece of opened.read(from, to)) pieces.push(piece);
+  return Buffer.concat(pieces);
+}
+
+/** For assert.rejects: a failure with this code whose message says this. */
+export const failing =
+  (code: string, about = /./) =>
+  (error: unknown) =>
+    error instanceof Failure && error.code === code && about.test(error.message);

@@ -30,6 +30,22 @@ export function writeFiles(dir: string, files: Files): void {
   }
 }
 
+/** A request for a build of nothing in particular; the rest of it belongs to the test. */
+export const BLANK = {
+  names: [],
+  buildArgs: {},
+  labels: {},
+  annotations: {},
+  contexts: {},
+  noCache: false,
+  noCacheFilter: [],
+  pull: false,
+  addHosts: [],
+  secrets: [],
+  ssh: [],
+  outputs: [],
+} as const satisfies Partial<BuildRequest>;
+
 export interface Outcome {
   readonly result: BuildResult;
   readonly events: readonly TaskEvent[];
@@ -70,18 +86,7 @@ export class Workbench implements AsyncDisposable {
     const whole: BuildRequest = {
       context: { kind: "dir", path: context },
       dockerfile: { kind: "text", text: dockerfile },
-      names: [],
-      buildArgs: {},
-      labels: {},
-      annotations: {},
-      contexts: {},
-      noCache: false,
-      noCacheFilter: [],
-      pull: false,
-      addHosts: [],
-      secrets: [],
-      ssh: [],
-      outputs: [],
+      ...BLANK,
       ...request,
     };
     const result = await build(whole, store, task);

@@ -17,7 +17,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { refused } from "../../test/refused.ts";
-import { Workbench } from "../../test/workbench.ts";
+import { BLANK, Workbench } from "../../test/workbench.ts";
 import { createTask } from "../task/task.ts";
 
 const ALL = "FROM scratch\nCOPY . /\n";
@@ -243,18 +243,7 @@ test("C11: a sparse file is streamed, and an interruption is heard", async () =>
   const request = {
     context: { kind: "dir", path: dir } as const,
     dockerfile: { kind: "text", text: ALL } as const,
-    names: [],
-    buildArgs: {},
-    labels: {},
-    annotations: {},
-    contexts: {},
-    noCache: false,
-    noCacheFilter: [],
-    pull: false,
-    addHosts: [],
-    secrets: [],
-    ssh: [],
-    outputs: [],
+    ...BLANK,
   };
   await assert.rejects(
     build(

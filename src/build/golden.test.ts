@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { Workbench } from "../../test/workbench.ts";
+import { BLANK, Workbench } from "../../test/workbench.ts";
 import { createTask } from "../task/task.ts";
 import { type Printable, print } from "./print.ts";
 import type { BuildRequest } from "./request.ts";
@@ -44,19 +44,8 @@ function request(bench: Workbench, folder: string): BuildRequest {
   return {
     context: { kind: "dir", path: dir },
     dockerfile: { kind: "path", path: join(folder, "Dockerfile") },
-    names: [],
-    buildArgs: {},
-    labels: {},
-    annotations: {},
+    ...BLANK,
     platform: { os: "linux", architecture: "amd64" },
-    contexts: {},
-    noCache: false,
-    noCacheFilter: [],
-    pull: false,
-    addHosts: [],
-    secrets: [],
-    ssh: [],
-    outputs: [],
     sourceDateEpoch: 1_700_000_000,
     ...(existsSync(more) ? (JSON.parse(readFileSync(more, "utf8")) as Partial<BuildRequest>) : {}),
   };

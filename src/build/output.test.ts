@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, sym
 import { join } from "node:path";
 import { test } from "node:test";
 import { refused } from "../../test/refused.ts";
-import { type Outcome, Workbench } from "../../test/workbench.ts";
+import { BLANK, type Outcome, Workbench } from "../../test/workbench.ts";
 import { validateImage } from "../image/validate.ts";
 import { parseReference, withDefaultTag } from "../oci/reference.ts";
 import { openLayout } from "../place/layout.ts";
@@ -190,19 +190,6 @@ test("S27: a build whose last stage fails, or which is cancelled at the end, mov
     assert.deepEqual(others(bench), ["old.tar"]);
   });
 });
-
-const BLANK = {
-  buildArgs: {},
-  labels: {},
-  annotations: {},
-  contexts: {},
-  noCache: false,
-  noCacheFilter: [],
-  pull: false,
-  addHosts: [],
-  secrets: [],
-  ssh: [],
-} as const;
 
 test("P20: outputs inside the context are not part of the image that writes them", async () => {
   await withContext(async (bench, dir) => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { ServerResponse } from "node:http";
 import { test } from "node:test";
 import { sampleImage } from "../../test/sample-image.ts";
-import { NAME, type OpenHow, type Script, type Scripted, scripted } from "../../test/scripted-registry.ts";
+import { failing, NAME, type OpenHow, readBlob, type Script, type Scripted, scripted, withScripted } from "../../test/scripted-registry.ts";
 import { Failure } from "../kit/error.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { createTask } from "../task/task.ts";
@@ -14,32 +14,20 @@ const SECRET = "marker-5c1f0a";
 const who = { kind: "password", username: "user", password: SECRET } as const;
 const image = await sampleImage();
 const layer = image.layers[0] as Descriptor;
-const failing =
-  (code: string, about = /./) =>
-  (error: unknown) =>
-    error instanceof Failure && error.code === code && about.test(error.message);
 
 async function served(
   script: Script,
   use: (registry: Scripted, place: Repository & { notes: readonly string[] }) => Promise<void>,
   how: OpenHow = {},
 ) {
-  const registry = await scripted(image, script);
-  try {
-    await using place = await registry.open(how);
+  const withoutSecret: typeof use = async (registry, place) => {
     await use(registry, place);
     assert.ok(!place.notes.join("\n").includes(SECRET), "A6: no secret in a message");
-  } finally {
-    await registry.close();
-  }
+  };
+  await withScripted(image, script, withoutSecret, how);
 }
 
-async function read(place: Repository, what = layer): Promise<Buffer> {
-  await using opened = await place.open(what);
-  const pieces: Uint8Array[] = [];
-  for await (const piece of opened.read()) pieces.push(piece);
-  return Buffer.concat(pieces);
-}
+const read = (place: Repository, what = layer) => readBlob(place, what);
 
 /** A registry that gives out tokens itself, each for `uses` requests. */
 function withTokens(

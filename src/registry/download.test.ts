@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { ServerResponse } from "node:http";
 import { test } from "node:test";
 import { type Sample, sampleImage } from "../../test/sample-image.ts";
-import { NAME, type OpenHow, type Script, type Scripted, scripted } from "../../test/scripted-registry.ts";
+import { failing, NAME, type OpenHow, readBlob, type Script, withScripted } from "../../test/scripted-registry.ts";
 import { Failure } from "../kit/error.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { MEDIA } from "../oci/media-type.ts";
@@ -11,10 +11,6 @@ import { createTask } from "../task/task.ts";
 import type { Repository } from "./face.ts";
 
 const task = createTask();
-const failing =
-  (code: string, about = /./) =>
-  (error: unknown) =>
-    error instanceof Failure && error.code === code && about.test(error.message);
 
 /** An image whose one layer is large enough to be cut: bytes that do not repeat. */
 const noise = Buffer.concat(Array.from({ length: 9_000 }, (_, n) => createHash("sha512").update(String(n)).digest()));
@@ -23,26 +19,9 @@ const layer = image.layers[0] as Descriptor;
 const bytes = image.blobs.get(layer.digest) as Buffer;
 const isLayer = (url: string) => url.endsWith(layer.digest);
 
-async function served(
-  script: Script,
-  use: (registry: Scripted, place: Repository & { notes: readonly string[] }) => Promise<void>,
-  how: OpenHow = {},
-) {
-  const registry = await scripted(image, script);
-  try {
-    await using place = await registry.open(how);
-    await use(registry, place);
-  } finally {
-    await registry.close();
-  }
-}
+const served = (script: Script, use: Parameters<typeof withScripted>[2], how?: OpenHow) => withScripted(image, script, use, how);
 
-async function readLayer(place: Repository, from?: number, to?: number): Promise<Buffer> {
-  await using opened = await place.open(layer);
-  const pieces: Uint8Array[] = [];
-  for await (const piece of opened.read(from, to)) pieces.push(piece);
-  return Buffer.concat(pieces);
-}
+const readLayer = (place: Repository, from?: number, to?: number) => readBlob(place, layer, from, to);
 
 /** Sends the head of an answer and a part of its body, then cuts the line. */
 function cut(response: ServerResponse, body: Buffer, at: number, head: Record<string, string | number> = {}, status = 200): true {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { refused } from "../../../test/refused.ts";
-import { Workbench } from "../../../test/workbench.ts";
+import { BLANK, Workbench } from "../../../test/workbench.ts";
 import { parseDockerfile } from "../../dockerfile/parse.ts";
 import { toProgram } from "../../dockerfile/program.ts";
 import { Failure } from "../../kit/error.ts";
@@ -11,22 +11,7 @@ import type { BuildRequest } from "../request.ts";
 import { type FindImage, plan } from "./plan.ts";
 
 const AMD64 = { os: "linux", architecture: "amd64" } as const;
-const BLANK: BuildRequest = {
-  context: { kind: "none" },
-  dockerfile: { kind: "text", text: "" },
-  names: [],
-  buildArgs: {},
-  labels: {},
-  annotations: {},
-  contexts: {},
-  noCache: false,
-  noCacheFilter: [],
-  pull: false,
-  addHosts: [],
-  secrets: [],
-  ssh: [],
-  outputs: [],
-};
+const NOTHING: BuildRequest = { context: { kind: "none" }, dockerfile: { kind: "text", text: "" }, ...BLANK };
 
 /** Finds bases by name among configurations. */
 function bases(known: Readonly<Record<string, Partial<ImageConfig>>> = {}): FindImage {
@@ -44,7 +29,7 @@ async function planned(text: string, request: Partial<BuildRequest> = {}, find: 
   const program = toProgram(parseDockerfile(Buffer.from(text), "Dockerfile"));
   const [first] = program.errors;
   if (first) throw first;
-  const whole = { ...BLANK, ...request };
+  const whole = { ...NOTHING, ...request };
   return plan(program, whole, { build: AMD64, target: whole.platform ?? AMD64 }, find);
 }
 
