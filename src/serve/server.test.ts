@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { startOwnRegistry, type TestRegistry } from "../../test/registries.ts";
-import { ask, pushBlob, pushImage } from "../../test/suites/distribution.ts";
+import { ask, pushBlob, pushImage } from "../../test/suites/distribution-requests.ts";
 import { digestOf } from "../oci/digest.ts";
 import { MEDIA } from "../oci/media-type.ts";
 import { openPath } from "./open.ts";

@@ -8,7 +8,7 @@ import { assertWhole } from "../builds.ts";
 import { program } from "../program.ts";
 import { startOwnRegistry, type TestRegistry } from "../registries.ts";
 import { hasRegistry, startRegistry } from "../registry.ts";
-import { ask } from "../suites/distribution.ts";
+import { ask } from "../suites/distribution-requests.ts";
 
 const nought = await program();
 // The program runs beside this process, which serves: it must not be waited for without giving way.

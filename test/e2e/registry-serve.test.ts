@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { program } from "../program.ts";
-import { ask, pushImage } from "../suites/distribution.ts";
+import { ask, pushImage } from "../suites/distribution-requests.ts";
 
 const nought = await program();
 

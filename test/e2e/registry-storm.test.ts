@@ -20,7 +20,7 @@ import { type FaultyProxy, seeded, startFaultyProxy } from "../faulty-proxy.ts";
 import { startOwnRegistry } from "../registries.ts";
 import { locationAt, noRegistry, startRegistry } from "../registry.ts";
 import { memoryReader, type Sample, sampleImage, sampleIndex } from "../sample-image.ts";
-import { ask } from "../suites/distribution.ts";
+import { ask } from "../suites/distribution-requests.ts";
 
 const COUNT = Number(process.env["NOUGHT_STORM"] ?? 40);
 const FIRST = Number(process.env["NOUGHT_STORM_SEED"] ?? 1);

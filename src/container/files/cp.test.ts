@@ -168,14 +168,14 @@ async function* toStream(bytes: readonly Buffer[]): AsyncGenerator<Buffer> {
 
 test("X23: whoever renames directories while they are copied gets nothing of the host copied", { skip }, async () => {
   using p = places();
-  mkdirSync(join(p.root, "work/deep/er"), { recursive: true });
-  for (let at = 0; at < 50; at++) writeFileSync(join(p.root, "work/deep/er", `f${at}`), "inside");
-  mkdirSync(join(top, `${count}`, "work/deep/er"), { recursive: true });
-  writeFileSync(join(top, `${count}`, "work/deep/er/f0"), "outside");
+  mkdirSync(join(p.root, "moved/deep/er"), { recursive: true });
+  for (let at = 0; at < 50; at++) writeFileSync(join(p.root, "moved/deep/er", `f${at}`), "inside");
+  mkdirSync(join(top, `${count}`, "moved/deep/er"), { recursive: true });
+  writeFileSync(join(top, `${count}`, "moved/deep/er/f0"), "outside");
   const script = `const { renameSync, symlinkSync, unlinkSync } = require("node:fs"); process.chdir(process.argv[1]); console.log(1);
     for (const end = Date.now() + 1500; Date.now() < end;) {
-      renameSync("work/deep", "gone"); symlinkSync("../../work/deep", "work/deep");
-      unlinkSync("work/deep"); renameSync("gone", "work/deep");
+      renameSync("moved/deep", "gone"); symlinkSync("../../moved/deep", "moved/deep");
+      unlinkSync("moved/deep"); renameSync("gone", "moved/deep");
     }`;
   const child = spawn(process.execPath, ["-e", script, p.root], { stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise((resolve) => child.once("exit", resolve));
@@ -184,7 +184,7 @@ test("X23: whoever renames directories while they are copied gets nothing of the
   while (child.exitCode === null) {
     const seen: string[] = [];
     const sink = { begin: () => {}, data: (chunk: Buffer) => void seen.push(chunk.toString()), done: () => {}, end: () => {} };
-    await copyOutTo(p.rooted, "c", "/work", how, sink, createTask()).catch((error: unknown) =>
+    await copyOutTo(p.rooted, "c", "/moved", how, sink, createTask()).catch((error: unknown) =>
       assert.equal((error as { code: string }).code, "NOT_FOUND"),
     );
     assert.ok(!seen.includes("outside"));
