@@ -16,6 +16,8 @@ export const LIMITS = {
   /** Manifest, index or configuration document. */
   manifestBytes: 4 << 20,
   configBytes: 8 << 20,
+  /** A statement of an attestation: bills of materials of whole distributions are large. */
+  statementBytes: 64 << 20,
   /** Nesting of a JSON document from outside. */
   jsonDepth: 128,
   /** Entries of an index, and indexes inside indexes. */

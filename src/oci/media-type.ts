@@ -7,6 +7,8 @@ export const MEDIA = {
   layerGzip: "application/vnd.oci.image.layer.v1.tar+gzip",
   layerZstd: "application/vnd.oci.image.layer.v1.tar+zstd",
   empty: "application/vnd.oci.empty.v1+json",
+  /** A statement of the in-toto attestation framework. */
+  inToto: "application/vnd.in-toto+json",
   dockerIndex: "application/vnd.docker.distribution.manifest.list.v2+json",
   dockerManifest: "application/vnd.docker.distribution.manifest.v2+json",
   dockerConfig: "application/vnd.docker.container.image.v1+json",
