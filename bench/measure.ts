@@ -24,10 +24,19 @@ export function time(command: readonly string[], env: NodeJS.ProcessEnv = {}): n
   return ms;
 }
 
+/** Milliseconds of processor that all commands so far have used, theirs and the kernel's for them. */
+export function cpuTime(): number {
+  // cutime and cstime of proc_pid_stat(5), in ticks of 10 ms; the name in parentheses may hold blanks.
+  const fields = readFileSync("/proc/self/stat", "utf8")
+    .replace(/^.*\) /s, "")
+    .split(" ");
+  return 10 * (Number(fields[13]) + Number(fields[14]));
+}
+
 /** Runs a command of Node with the meter. */
-export function meter(command: readonly string[]): Use {
+export function meter(command: readonly string[], env: NodeJS.ProcessEnv = {}): Use {
   const file = join(tmpdir(), `nought-meter-${process.pid}.json`);
-  time(command, { NODE_OPTIONS: `--require ${join(import.meta.dirname, "meter.cjs")}`, NOUGHT_BENCH_METER: file });
+  time(command, { ...env, NODE_OPTIONS: `--require ${join(import.meta.dirname, "meter.cjs")}`, NOUGHT_BENCH_METER: file });
   try {
     return JSON.parse(readFileSync(file, "utf8"));
   } finally {

@@ -4,7 +4,8 @@ import type { Tool } from "./tools.ts";
 
 type Medians = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
-function lay(rows: readonly (readonly string[])[]): string {
+/** Rows of cells as columns. */
+export function lay(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, k) => Math.max(...rows.map((row) => (row[k] ?? "").length)));
   return rows
     .map((row) => row.map((cell, k) => (k === 0 ? cell.padEnd(widths[k] as number) : cell.padStart(widths[k] as number))).join("  "))
