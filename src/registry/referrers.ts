@@ -4,9 +4,10 @@ import { printable } from "../kit/printable.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { type Digest, digestOf, hexOf, isDigest } from "../oci/digest.ts";
 import { MEDIA } from "../oci/media-type.ts";
+import { stringMap } from "../oci/subject.ts";
 import type { Task } from "../task/task.ts";
 import { Refusal } from "./answer.ts";
-import { type Asked, getManifest, type Held, putManifest } from "./manifests.ts";
+import { type Asked, getManifest, putManifest } from "./manifests.ts";
 import { pages } from "./pages.ts";
 
 /** The tag under which referrers are kept where a registry has no list of its own. Distribution spec 1.1, "Referrers Tag Schema". */
@@ -53,29 +54,6 @@ export async function enterReferrer(asked: Asked, subject: Digest, entry: Descri
   );
 }
 
-/** What a manifest says it refers to, and how it is entered there. Undefined where it has no subject. */
-export function subjectOf(held: Held): { readonly subject: Digest; readonly entry: Descriptor } | undefined {
-  let document: Record<string, unknown> | null;
-  try {
-    document = JSON.parse(Buffer.from(held.bytes).toString("utf8")) as typeof document;
-  } catch {
-    return undefined;
-  }
-  const subject = (document?.["subject"] as { digest?: unknown } | undefined)?.digest;
-  if (!isDigest(subject)) return undefined;
-  const config = (document?.["config"] as { mediaType?: unknown } | undefined)?.mediaType;
-  const artifactType = document?.["artifactType"] ?? config;
-  const annotations = stringMap(document?.["annotations"]);
-  return {
-    subject,
-    entry: {
-      ...held.descriptor,
-      ...(typeof artifactType === "string" ? { artifactType } : {}),
-      ...(annotations ? { annotations } : {}),
-    },
-  };
-}
-
 /** The descriptors of an index from outside, each checked. */
 function entries(bytes: Uint8Array, what: string): Descriptor[] {
   let manifests: unknown;
@@ -100,10 +78,4 @@ function entries(bytes: Uint8Array, what: string): Descriptor[] {
       ...(annotations ? { annotations } : {}),
     };
   });
-}
-
-function stringMap(value: unknown): Readonly<Record<string, string>> | undefined {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-  const pairs = Object.entries(value).filter((pair): pair is [string, string] => typeof pair[1] === "string");
-  return pairs.length > 0 ? Object.fromEntries(pairs) : undefined;
 }

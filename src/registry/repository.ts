@@ -6,6 +6,7 @@ import { type Digest, digestOf, hasher } from "../oci/digest.ts";
 import { isIndexType, isManifestType } from "../oci/media-type.ts";
 import type { Bytes } from "../oci/place.ts";
 import { formatReference, type Reference, withDefaultTag } from "../oci/reference.ts";
+import { subjectOf } from "../oci/subject.ts";
 import type { Task } from "../task/task.ts";
 import { forget, Refusal } from "./answer.ts";
 import { createClient } from "./client.ts";
@@ -13,7 +14,7 @@ import { remoteBytes } from "./download.ts";
 import type { Access, Location, RegistryOptions, Repository } from "./face.ts";
 import { type Asked, getManifest, type Held, headManifest, putManifest } from "./manifests.ts";
 import { readTags } from "./names.ts";
-import { enterReferrer, listReferrers, subjectOf } from "./referrers.ts";
+import { enterReferrer, listReferrers } from "./referrers.ts";
 import { mountBlob, uploadKnown, uploadUnknown } from "./upload.ts";
 
 const ACTIONS: Readonly<Record<Access, string>> = { pull: "pull", push: "pull,push", delete: "pull,delete" };

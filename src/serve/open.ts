@@ -42,7 +42,10 @@ export async function openPath(path: string, readOnly: boolean): Promise<Opened>
 export async function openStoreView(store: ContentStore): Promise<Opened> {
   const holdings = viewHoldings({
     names: () => store.names(),
-    others: async () => (await store.untagged()).map((one) => one.root),
+    async others() {
+      const unnamed = (await store.untagged()).map((one) => one.root);
+      return [...unnamed, ...(await store.referrers())];
+    },
     document: (what) => quietly(() => store.readDocument(what)),
     openBlob(digest) {
       const fd = quietly(() => store.openFile(digest));

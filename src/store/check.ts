@@ -37,11 +37,12 @@ export async function checkStore(parts: Parts): Promise<readonly StoreFinding[]>
 
   for (const path of names.damaged()) tell("error", "damaged", path, `the record of a name is damaged: ${printable(path)}`);
   const marks = new Set<Digest>();
+  const referrersOf = parts.referrers.snapshot();
   // Damage found in passing stays where it is: a check changes nothing.
   const untouched: Blobs = { ...blobs, setAside: () => {} };
   for (const record of [...names.list(), ...names.kept()]) {
     const own = emptyMarks();
-    mark(untouched, record.root, own);
+    mark(untouched, record.root, own, referrersOf);
     for (const digest of own.needed)
       if (!present.has(digest)) tell("error", "missing", digest, `blob ${digest} of ${label(record)} is missing`);
     for (const digest of own.reached) marks.add(digest);

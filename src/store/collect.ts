@@ -13,6 +13,7 @@ import type { Blobs } from "./blobs.ts";
 import type { Collected } from "./face.ts";
 import { emptyMarks, type Marks, mark } from "./mark.ts";
 import type { Parts } from "./parts.ts";
+import type { ReferrersOf } from "./referrers.ts";
 import { readLeases, sweepSessions } from "./session.ts";
 
 /**
@@ -50,6 +51,8 @@ export async function collect(parts: Parts, options: LockOptions = {}): Promise<
     removed.push(digest);
     bytes += freed;
   }
+  // Asked of the disk, not of the marks: whoever attaches something just now has brought its subject back before.
+  parts.referrers.sweep((subject) => parts.blobs.sizeOf(subject) !== undefined);
   for (const digest of parts.derived.indexes())
     if (!after.diffIds.has(digest) && !after.reached.has(digest)) bytes += parts.derived.removeIndex(digest);
   for (const name of namesIn(layout.damaged)) {
@@ -65,26 +68,27 @@ export async function collect(parts: Parts, options: LockOptions = {}): Promise<
 
 /** Everything in use. Leases are read before names: who gives up a lease has set his name before. */
 export function marksOf(parts: Parts): Marks {
-  const { layout, blobs, names, records } = parts;
+  const { layout, blobs, names, records, referrers } = parts;
   const marks = emptyMarks();
   const leased = readLeases(layout);
-  for (const { root } of [...names.list(), ...names.kept()]) mark(blobs, root, marks);
+  const referrersOf = referrers.snapshot();
+  for (const { root } of [...names.list(), ...names.kept()]) mark(blobs, root, marks, referrersOf);
   records.reload();
   for (const { layer } of records.all()) {
     if (layer === undefined) continue;
     mark(blobs, layer.blob, marks);
     marks.diffIds.add(layer.diffId);
   }
-  for (const hex of leased) markLeased(parts, digestFromHex(hex), marks);
+  for (const hex of leased) markLeased(parts, digestFromHex(hex), marks, referrersOf);
   return marks;
 }
 
 /** A lease says a digest only: if that is a document, what it refers to is in use as well. It may also be a diffID. */
-function markLeased({ blobs }: Parts, digest: Digest, marks: Marks): void {
+function markLeased({ blobs }: Parts, digest: Digest, marks: Marks, referrersOf: ReferrersOf): void {
   marks.diffIds.add(digest);
   const size = blobs.sizeOf(digest);
   const mediaType = size !== undefined && startsAsJson(blobs, digest) ? MEDIA.manifest : MEDIA.layer;
-  mark(blobs, { mediaType, digest, size: size ?? 0 }, marks);
+  mark(blobs, { mediaType, digest, size: size ?? 0 }, marks, referrersOf);
 }
 
 function startsAsJson(blobs: Blobs, digest: Digest): boolean {

@@ -104,7 +104,20 @@ export interface ContentStore extends Place, AsyncDisposable {
   untagged(): Promise<readonly NameRecord[]>;
   forget(root: Digest): Promise<boolean>;
 
-  recall(key: Digest): CacheRecord | undefined;
+  /**
+   * Keeps a manifest that names a subject for as long as the subject is kept: attestations, signatures. Durable, with all it refers to;
+   * twice is harmless. The result is the subject. Throws NOT_FOUND where the subject or a part is missing, MANIFEST where it names none.
+   */
+  attach(referrer: Descriptor): Promise<Digest>;
+  /** Takes that back. False where it was not attached. */
+  detach(subject: Digest, referrer: Digest): Promise<boolean>;
+  /**
+   * What is attached to a manifest, or to any, as entries of a list of referrers (with artifactType and annotations), ordered by digest.
+   */
+  referrers(subject?: Digest, artifactType?: string): Promise<readonly Descriptor[]>;
+
+  /** A record whose layer is neither here nor, as `elsewhere` says, to be had is none. */
+  recall(key: Digest, elsewhere?: (layer: Descriptor) => boolean): CacheRecord | undefined;
   remember(record: Omit<CacheRecord, "at">): void;
   /** Remembers which blob holds the layer with this diffID, for layers that came by load or pull. Written with `flush`. */
   noteBlob(diffId: Digest, blob: Descriptor): void;

@@ -19,6 +19,7 @@ export interface Layout {
   readonly blobs: string;
   readonly names: string;
   readonly kept: string;
+  readonly referrers: string;
   readonly records: string;
   readonly index: string;
   readonly scratch: string;
@@ -36,6 +37,7 @@ export function layoutOf(dir: string): Layout {
     blobs: join(dir, "blobs", "sha256"),
     names: join(dir, "names"),
     kept: join(dir, "kept"),
+    referrers: join(dir, "referrers"),
     records: join(dir, "records"),
     index: join(dir, "index"),
     scratch: join(dir, "scratch"),

@@ -5,6 +5,7 @@ import { type Digest, isDigest } from "../oci/digest.ts";
 import { isIndexType, isManifestType, MEDIA } from "../oci/media-type.ts";
 import type { Blobs } from "./blobs.ts";
 import { readDocument } from "./document.ts";
+import type { ReferrersOf } from "./referrers.ts";
 
 export interface Marks {
   /** Everything reached, whether it is there or not. */
@@ -27,14 +28,17 @@ export function emptyMarks(): Marks {
 /**
  * Follows a root through indexes, manifests and configs and adds everything it refers to. A document that is missing or
  * damaged is noted and not followed; any other trouble (a disk error, too many open files) is thrown, because marks must be
- * complete.
+ * complete. What is attached to a manifest (`referrersOf`) is reached with it, and not needed.
  */
-export function mark(blobs: Blobs, root: Descriptor, marks: Marks): void {
+export function mark(blobs: Blobs, root: Descriptor, marks: Marks, referrersOf: ReferrersOf = () => []): void {
   const waiting: Child[] = [{ what: root, needed: true }];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const { what, needed } = next;
     marks.reached.add(what.digest);
     if (needed) marks.needed.add(what.digest);
+    if (!marks.followed.has(what.digest))
+      for (const digest of referrersOf(what.digest))
+        waiting.push({ what: { mediaType: MEDIA.manifest, digest, size: blobs.sizeOf(digest) ?? 0 }, needed: false });
     // Not "reached before": a wrong media type or size in one image must not hide what another image refers to.
     if (!isDocument(what.mediaType) || marks.followed.has(what.digest) || what.size > LIMITS.configBytes) continue;
     try {

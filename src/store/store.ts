@@ -5,6 +5,7 @@ import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import { MEDIA } from "../oci/media-type.ts";
 import { formatReference, type Reference } from "../oci/reference.ts";
+import { subjectOf } from "../oci/subject.ts";
 import { createBlobs } from "./blobs.ts";
 import { checkStore } from "./check.ts";
 import { collect } from "./collect.ts";
@@ -18,6 +19,7 @@ import { createNames } from "./names.ts";
 import type { Parts } from "./parts.ts";
 import { openBytes } from "./reading.ts";
 import { createRecords } from "./records.ts";
+import { createReferrers } from "./referrers.ts";
 import { createSession } from "./session.ts";
 import { usageOf } from "./usage.ts";
 
@@ -48,12 +50,13 @@ export function partsOf(dir: string): Parts {
     blobs: createBlobs(layout, session),
     names: createNames(layout, session),
     records: createRecords(layout, session),
+    referrers: createReferrers(layout, session),
     derived: createDerived(layout, session),
   };
 }
 
 function storeOf(parts: Parts, options: StoreOptions): ContentStore {
-  const { layout, session, blobs, names, records, derived } = parts;
+  const { layout, session, blobs, names, records, referrers, derived } = parts;
   const lockOptions = {
     ...(options.lockTimeoutMs === undefined ? {} : { timeoutMs: options.lockTimeoutMs }),
     ...(options.onWait ? { onWait: options.onWait } : {}),
@@ -68,7 +71,7 @@ function storeOf(parts: Parts, options: StoreOptions): ContentStore {
   const hold = (root: Descriptor, must: boolean): void => {
     session.lease([root.digest], must);
     const marks = emptyMarks();
-    mark(blobs, root, marks);
+    mark(blobs, root, marks, referrers.snapshot());
     for (const [digest, failure] of marks.broken) if (digest === root.digest || failure.code === "DIGEST") throw failure;
     session.lease([...marks.reached], must);
     // Looking for them also takes back what a collection has put aside.
@@ -123,11 +126,30 @@ function storeOf(parts: Parts, options: StoreOptions): ContentStore {
         .sort((a, b) => b.at - a.at);
     },
     forget: (root) => names.forget(root),
+    async attach(referrer) {
+      const found = subjectOf({ descriptor: referrer, bytes: readDocument(blobs, referrer) });
+      if (!found) throw new Failure("MANIFEST", `${referrer.digest} names no subject that it could be attached to`);
+      if (!holds(found.subject))
+        throw new Failure("NOT_FOUND", `the manifest ${found.subject}, which ${referrer.digest} refers to, is not in the store`);
+      hold(referrer, true);
+      session.begin();
+      await referrers.enter(found.subject, referrer.digest, blobs.settle());
+      return found.subject;
+    },
+    detach: (subject, referrer) => referrers.remove(subject, referrer),
+    referrers: async (subject, artifactType) =>
+      referrers
+        .snapshot()(subject)
+        .flatMap((digest) => {
+          const entry = entryOf(blobs, digest);
+          return entry && (artifactType === undefined || entry.artifactType === artifactType) ? [entry] : [];
+        }),
 
-    recall(key): CacheRecord | undefined {
+    recall(key, elsewhere): CacheRecord | undefined {
       const record = records.recall(key);
+      const blob = record?.layer?.blob;
       // A record whose layer is gone is a miss.
-      return record?.layer === undefined || holds(record.layer.blob.digest) ? record : undefined;
+      return blob === undefined || holds(blob.digest) || elsewhere?.(blob) ? record : undefined;
     },
     remember: records.remember,
     noteBlob: records.noteBlob,
@@ -168,6 +190,12 @@ function storeOf(parts: Parts, options: StoreOptions): ContentStore {
       session.end();
     },
   };
+}
+
+/** A referrer as lists of them have it; undefined where it is missing or damaged. */
+function entryOf(blobs: Parts["blobs"], digest: Digest): Descriptor | undefined {
+  const what = { mediaType: MEDIA.manifest, digest, size: blobs.sizeOf(digest) ?? 0 };
+  return readQuietly(() => subjectOf({ descriptor: what, bytes: readDocument(blobs, what) })?.entry);
 }
 
 function sameRepository(a: Reference, b: Reference): boolean {

@@ -10,6 +10,7 @@ import type { Parts } from "./parts.ts";
 /** Adds up what names, kept images and cache records hold. Reads documents and sizes only. Throws STORAGE. */
 export function usageOf(parts: Parts): StoreUsage {
   const { layout, blobs, names, records } = parts;
+  const referrersOf = parts.referrers.snapshot();
   const sizes = new Map<Digest, number>();
   for (const digest of blobsIn(layout.blobs)) sizes.set(digest, sizeOf(join(layout.blobs, hexOf(digest))));
   const sum = (digests: Iterable<Digest>, but?: ReadonlySet<Digest>) => {
@@ -22,9 +23,9 @@ export function usageOf(parts: Parts): StoreUsage {
   const roots = new Set(named.map(({ root }) => root.digest));
   const unnamed = names.kept().filter(({ root }) => !roots.has(root.digest));
   const marks = emptyMarks();
-  for (const { root } of named) mark(blobs, root, marks);
+  for (const { root } of named) mark(blobs, root, marks, referrersOf);
   const byName = new Set(marks.reached);
-  for (const { root } of unnamed) mark(blobs, root, marks);
+  for (const { root } of unnamed) mark(blobs, root, marks, referrersOf);
 
   const all = records.all();
   const cached = new Set(all.flatMap(({ layer }) => (layer ? [layer.blob.digest] : [])));
