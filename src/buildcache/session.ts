@@ -1,0 +1,113 @@
+import type { Layer } from "../image/layer.ts";
+import { Failure } from "../kit/error.ts";
+import type { ImageConfig } from "../oci/config.ts";
+import { represent } from "../place/represent.ts";
+import type { OfferingStore } from "../store/offers.ts";
+import type { Task } from "../task/task.ts";
+import { type CacheMode, chosenFor } from "./choose.ts";
+import type { CachePacking, CachePlace, ReadCache, TravelRecord } from "./face.ts";
+import { withInlineCache } from "./inline.ts";
+import { createMemory, type Memory } from "./memory.ts";
+
+/** A cache to be written, and how. */
+export interface CacheTarget {
+  readonly place: CachePlace;
+  readonly mode: CacheMode;
+  readonly packing: CachePacking;
+  /** A failure to write it is a note. */
+  readonly ignoreError: boolean;
+}
+
+/** The caches of one build. */
+export interface Caches {
+  readonly from: readonly CachePlace[];
+  readonly to: readonly CacheTarget[];
+  /** Also into the configuration of the image. */
+  readonly inline: boolean;
+}
+
+/** One build with its caches: what it recalls and remembers goes through it. */
+export interface CacheSession extends Pick<Memory, "recall" | "remember"> {
+  inlined(config: ImageConfig, layers: readonly Layer[]): ImageConfig;
+  finish(results: readonly (readonly Layer[])[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Reads the caches side by side; what cannot be read, or is not there yet, is a note, as with BuildKit: the build is then colder, and right
+ * all the same. Throws INTERRUPTED.
+ */
+export async function beginSession(caches: Caches, store: OfferingStore, task: Task): Promise<CacheSession> {
+  const read = await Promise.all(caches.from.map((place) => readCache(place, task)));
+  const memory = createMemory(
+    store,
+    read.flatMap((one) => one ?? []),
+  );
+  return {
+    recall: memory.recall,
+    remember: memory.remember,
+    inlined: (config, layers) => (caches.inline ? withInlineCache(config, layers, chosenFor("min", memory.used(), layers)) : config),
+    async finish(results) {
+      for (const target of caches.to) await writeCache(target, memory.used(), results.flat(), store, task);
+      memory.keep();
+    },
+    async close() {
+      for (const place of [...caches.from, ...caches.to.map((one) => one.place)]) await place[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function readCache(place: CachePlace, task: Task): Promise<ReadCache | undefined> {
+  const step = { type: "step", id: `internal/cache-from ${place.shown}`, label: `importing cache manifest from ${place.shown}` } as const;
+  task.emit({ ...step, state: "started" });
+  try {
+    const found = await place.read(task);
+    if (found === undefined) task.emit({ type: "note", text: `there is no build cache at ${place.shown} yet` });
+    task.emit({ ...step, state: "done" });
+    return found;
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code === "INTERRUPTED") throw error;
+    task.emit({ type: "note", text: `the build cache at ${place.shown} cannot be read: ${error.message}` });
+    task.emit({ ...step, state: "done" });
+    return undefined;
+  }
+}
+
+async function writeCache(
+  { place, mode, packing, ignoreError }: CacheTarget,
+  used: readonly TravelRecord[],
+  results: readonly Layer[],
+  store: OfferingStore,
+  task: Task,
+): Promise<void> {
+  const step = { type: "step", id: `internal/cache-to ${place.shown}`, label: `exporting cache to ${place.shown}` } as const;
+  const within: Task = { signal: task.signal, emit: (news) => task.emit(news.type === "bytes" ? { ...news, id: step.id } : news) };
+  task.emit({ ...step, state: "started" });
+  try {
+    await place.write(await packed(chosenFor(mode, used, results), packing, store, within), store, within);
+    task.emit({ ...step, state: "done" });
+  } catch (error) {
+    if (!ignoreError || !(error instanceof Failure) || error.code === "INTERRUPTED") {
+      task.emit({ ...step, state: "failed", ...(error instanceof Failure ? { failure: error } : {}) });
+      throw error;
+    }
+    task.emit({ type: "note", text: `the build cache could not be written to ${place.shown}: ${error.message}` });
+    task.emit({ ...step, state: "done" });
+  }
+}
+
+/** The records with their layers packed; a layer that several records lead to is packed once. */
+async function packed(records: readonly TravelRecord[], how: CachePacking, store: OfferingStore, task: Task): Promise<TravelRecord[]> {
+  const done = new Map<string, Layer>();
+  const all: TravelRecord[] = [];
+  for (const record of records) {
+    if (!record.layer) {
+      all.push(record);
+      continue;
+    }
+    const layer = done.get(record.layer.diffId) ?? (await represent(store, record.layer, how, task));
+    done.set(layer.diffId, layer);
+    all.push({ ...record, layer });
+  }
+  return all;
+}
