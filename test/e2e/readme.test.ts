@@ -1,6 +1,6 @@
 /**
- * The tour of the README is what a reader would see: its commands are run, and what they print is compared with what stands there.
- * Ages and durations count as equal. `NOUGHT_UPDATE=1 npm test -- test/e2e/readme.test.ts` writes what was printed into the README.
+ * README.md and docs/tour.md show what a reader would see: their commands are run, and what they print is compared with what stands there.
+ * Ages and durations count as equal. `NOUGHT_UPDATE=1 npm test -- test/e2e/readme.test.ts` writes what was printed into them.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -8,6 +8,8 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { test } from "node:test";
+import { whyNot } from "../../src/sandbox/testing/box.ts";
+import { noMirror } from "../mirror.ts";
 
 const root = join(import.meta.dirname, "../..");
 const BLOCK = /^```console\n([^]*?)^```$/gm;
@@ -31,20 +33,24 @@ function parse(block: string): Shown[] {
 /** Runs all commands in one shell, so that `cd` and `export` hold on. */
 function perform(commands: readonly string[]): string[] {
   const dir = mkdtempSync(join(tmpdir(), "nought-tour-"));
+  const env = { PATH: `${join(root, "bin")}${delimiter}${process.env.PATH}`, HOME: join(dir, "home"), LC_ALL: "C.UTF-8", TZ: "UTC" };
+  const cwd = join(dir, "nought");
   try {
-    cpSync(join(root, "examples"), join(dir, "nought/examples"), { recursive: true });
+    cpSync(join(root, "examples"), join(cwd, "examples"), { recursive: true });
     mkdirSync(join(dir, "home/.cache"), { recursive: true });
     const mark = "\u001e";
     const script = commands.map((command) => `${command}\nprintf '${mark}'\n`).join("");
     const { stdout, stderr, status } = spawnSync("bash", ["-c", `exec 2>&1\n${script}`], {
-      cwd: join(dir, "nought"),
+      cwd,
       encoding: "utf8",
-      env: { PATH: `${join(root, "bin")}${delimiter}${process.env.PATH}`, HOME: join(dir, "home"), LC_ALL: "C.UTF-8", TZ: "UTC" },
-      timeout: 120_000,
+      env,
+      timeout: 400_000,
     });
     assert.equal(status, 0, stdout + stderr);
     return stdout.split(mark).slice(0, -1);
   } finally {
+    // Containers that a command which failed left running.
+    spawnSync("bash", ["-c", "nought ps -aq | xargs -r nought rm -f"], { cwd, env, timeout: 30_000 });
     rmSync(dir, { recursive: true, force: true });
   }
 }
@@ -57,20 +63,32 @@ const calm = (text: string) =>
     .replaceAll(/ +/g, " ")
     .replaceAll(/ $/gm, "");
 
-test("the tour in README.md shows what really happens", (t) => {
-  if (process.arch !== "x64") return t.skip("the digests shown are those of linux/amd64");
-  const text = readFileSync(join(root, "README.md"), "utf8");
+/** Compares what a page shows with what happens, or writes it there. */
+function follow(page: string): void {
+  const path = join(root, page);
+  const text = readFileSync(path, "utf8");
   const shown = [...text.matchAll(BLOCK)].flatMap(([, block = ""]) => parse(block));
-  if (shown.length === 0) return t.skip("the tour is not written yet");
+  assert.notEqual(shown.length, 0, page);
   const printed = perform(shown.map((one) => one.command));
-  if (process.env.NOUGHT_UPDATE === "1") {
+  if (process.env["NOUGHT_UPDATE"] === "1") {
     let at = 0;
     const fresh = text.replaceAll(BLOCK, (_, block: string) => {
       const lines = parse(block).map(({ command }) => `$ ${command.replaceAll("\n", "\n> ")}\n${printed[at++]}`);
       return `\`\`\`console\n${lines.join("")}\`\`\``;
     });
-    writeFileSync(join(root, "README.md"), fresh.replaceAll(/[ \t]+$/gm, ""));
+    writeFileSync(path, fresh.replaceAll(/[ \t]+$/gm, ""));
     return;
   }
   for (const [at, { command, output }] of shown.entries()) assert.equal(calm(printed[at] ?? ""), calm(output), command);
+}
+
+test("docs/tour.md shows what really happens", (t) => {
+  if (process.arch !== "x64") return t.skip("the digests shown are those of linux/amd64");
+  follow("docs/tour.md");
+});
+
+test("README.md: a Go program compiled in nought/golang, run from scratch and looked into", { timeout: 500_000 }, (t) => {
+  const skip = whyNot() || noMirror();
+  if (skip) return t.skip(skip);
+  follow("README.md");
 });
