@@ -1,4 +1,5 @@
 import type { Agent } from "node:http";
+import { httpOf } from "./http.ts";
 
 /** Connections that stay open for the next request to the same server, for callers that fetch many files. */
 export interface Connections extends Disposable {
@@ -18,7 +19,7 @@ export function createConnections(): Connections {
       const key = [protocol, ...names.map((name) => env[name] ?? "")].join("\n");
       let agent = agents.get(key);
       if (agent === undefined) {
-        const { Agent } = protocol === "https:" ? await import("node:https") : await import("node:http");
+        const { Agent } = httpOf(protocol);
         agent = agents.get(key) ?? new Agent({ keepAlive: true, maxSockets: SOCKETS, scheduling: "lifo", proxyEnv: env });
         agents.set(key, agent);
       }

@@ -7,6 +7,7 @@ import { printable } from "../kit/printable.ts";
 import type { Task } from "../task/task.ts";
 import { isInnerAddress } from "./address.ts";
 import type { Connections } from "./connections.ts";
+import { httpOf } from "./http.ts";
 import { redactUrl } from "./redact.ts";
 
 /** One request on the way: where it goes, and what the first URL allows. */
@@ -64,7 +65,7 @@ export async function openResponse(
   task: Task,
 ): Promise<IncomingMessage> {
   const { url } = hop;
-  const { request, Agent } = url.protocol === "https:" ? await import("node:https") : await import("node:http");
+  const { request, Agent } = httpOf(url.protocol);
   const env = options.env ?? process.env;
   const stallMs = options.stallMs ?? LIMITS.stallMs;
   const headers: Record<string, string> = {

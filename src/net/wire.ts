@@ -4,6 +4,7 @@ import { Failure } from "../kit/error.ts";
 import { LIMITS } from "../kit/limit.ts";
 import type { Task } from "../task/task.ts";
 import { connectionFailure, guardedLookup, type Hop, hasProxy } from "./hop.ts";
+import { httpOf } from "./http.ts";
 import { redactUrl } from "./redact.ts";
 
 /** Whom we trust on the other side and who we are: PEM texts. */
@@ -59,12 +60,12 @@ export function createWire(options: WireOptions): Wire {
     if (agent) return agent;
     const common = { keepAlive: true, maxSockets: SOCKETS, proxyEnv: options.env, scheduling: "lifo" } as const;
     if (secure) {
-      const { Agent: Secure } = await import("node:https");
+      const { Agent: Secure } = process.getBuiltinModule("node:https");
       const context = contexts.get(key) ?? secureContext(tls, system);
       contexts.set(key, context);
       agent = new Secure({ ...common, secureContext: await context, rejectUnauthorized: tls.verify });
     } else {
-      const { Agent: Plain } = await import("node:http");
+      const { Agent: Plain } = process.getBuiltinModule("node:http");
       agent = new Plain(common);
     }
     const other = agents.get(key);
@@ -109,12 +110,12 @@ export function isUntrusted(error: unknown): boolean {
 }
 
 async function systemHasMore(): Promise<boolean> {
-  const { getCACertificates } = await import("node:tls");
+  const { getCACertificates } = process.getBuiltinModule("node:tls");
   return getCACertificates("system").length > 0;
 }
 
 async function secureContext(tls: TlsFacts, system: boolean): Promise<SecureContext> {
-  const { createSecureContext, getCACertificates } = await import("node:tls");
+  const { createSecureContext, getCACertificates } = process.getBuiltinModule("node:tls");
   const more = tls.ca !== undefined || system;
   return createSecureContext({
     ...(more ? { ca: [...getCACertificates("default"), ...(system ? getCACertificates("system") : []), ...(tls.ca ?? [])] } : {}),
@@ -125,7 +126,7 @@ async function secureContext(tls: TlsFacts, system: boolean): Promise<SecureCont
 
 async function exchange(out: Outgoing, agent: Agent, options: WireOptions, task: Task): Promise<IncomingMessage> {
   const { url } = out.hop;
-  const { request } = url.protocol === "https:" ? await import("node:https") : await import("node:http");
+  const { request } = httpOf(url.protocol);
   const stallMs = options.stallMs ?? LIMITS.stallMs;
   const guard = hasProxy(options.env, url.protocol) ? {} : { lookup: guardedLookup(out.hop) };
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();

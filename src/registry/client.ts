@@ -52,24 +52,30 @@ export function createClient(location: Location, wire: Wire, options: RegistryOp
   async function greet(task: Task): Promise<URL> {
     if (base) return base;
     let problem: unknown;
-    const schemes = plainAllowed ? ["https", "http"] : ["https"];
+    const { ca, cert } = await facts();
+    // Loading TLS for a registry that does without costs as much as a small pull; nobody listens in between here and here.
+    const plainFirst = isLoopback(location.host) && /:\d+$/.test(location.host) && ca === undefined && cert === undefined;
+    const schemes = !plainAllowed ? ["https"] : plainFirst ? ["http", "https"] : ["https", "http"];
     for (const scheme of schemes) {
       const url = new URL(`${scheme}://${location.host}`);
+      const another = scheme !== schemes.at(-1);
       try {
         const hop = nextHop(`${url.origin}/v2/`);
         const answer = await wire.send({ method: "GET", hop, headers: { accept: "*/*" }, tls: await facts() }, task);
-        if (answer.statusCode === 401) greeting = readChallenges(answer.headers["www-authenticate"]);
         await forget(answer);
+        // Servers of TLS say this to whoever speaks plainly.
+        if (scheme === "http" && answer.statusCode === 400 && another) continue;
+        if (answer.statusCode === 401) greeting = readChallenges(answer.headers["www-authenticate"]);
         home ??= hop;
         return (base ??= url);
       } catch (error) {
         if (base) return base;
-        if (scheme === "https" && schemes.length > 1 && speaksNoTls(error, location.host)) {
+        if (another && (scheme === "https" ? speaksNoTls(error, location.host) : speaksNoHttp(error))) {
           problem = error;
           continue;
         }
-        // What is no HTTP was TLS after all.
-        throw problem !== undefined && codeOf(error)?.startsWith("HPE_") ? problem : error;
+        // What is no HTTP was TLS after all; what is no TLS was HTTP, and its line broke.
+        throw problem !== undefined && (scheme === "https" ? speaksNoTls(error, location.host) : speaksNoHttp(error)) ? problem : error;
       }
     }
     throw problem;
@@ -174,6 +180,11 @@ async function tlsOf(location: Location, options: RegistryOptions): Promise<TlsF
 function speaksNoTls(error: unknown, host: string): boolean {
   const code = codeOf(error) ?? "";
   return /^(?:EPROTO|ERR_SSL|HPE_|ECONNRESET)/.test(code) || (code === "ECONNREFUSED" && !/:\d+$/.test(host));
+}
+
+/** Whether what answered a plain request is no HTTP: a server of TLS hangs up, or sends an alert. */
+function speaksNoHttp(error: unknown): boolean {
+  return /^(?:HPE_|ECONNRESET)/.test(codeOf(error) ?? "");
 }
 
 function withHint(failure: Failure, location: Location): Failure {

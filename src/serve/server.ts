@@ -47,7 +47,7 @@ export async function serveRegistry(
     throw new Failure("USAGE", `a registry is served on loopback only, not on ${where.host}`, {
       hint: "It knows neither passwords nor TLS. Put a proxy with both in front of it.",
     });
-  const { createServer } = await import("node:http");
+  const { createServer } = process.getBuiltinModule("node:http");
   const sessions = createSessions(holdings.write?.uploads ?? "");
   const server = createServer({ requestTimeout: 0, headersTimeout: HEADERS_MS, keepAliveTimeout: 15_000 }, (request, response) => {
     response.on("close", () => log({ method: request.method ?? "", url: request.url ?? "", status: response.statusCode }));
