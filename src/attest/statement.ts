@@ -15,6 +15,8 @@ export interface Subject {
   readonly name: string;
   /** Algorithm to lower-case hex. */
   readonly digest: Readonly<Record<string, string>>;
+  /** What is said of this subject alone: cosign keeps the annotations of a signature here. */
+  readonly annotations?: Readonly<Record<string, unknown>>;
 }
 
 /** Something said of subjects; `predicateType` says how `predicate` is to be read. */
@@ -75,11 +77,12 @@ export function parseStatement(bytes: Uint8Array, where: string): Statement {
   const predicateType = shape.string("predicateType");
   if (predicateType === undefined) shape.fail("a statement without predicateType");
   const subject = (shape.array("subject") ?? []).map((one, at): Subject => {
-    const inner: Shape = new Shape(one, `${where}: subject ${at + 1}`, ["name", "digest"]);
+    const inner: Shape = new Shape(one, `${where}: subject ${at + 1}`, ["name", "digest", "annotations"]);
     const digest = inner.value("digest");
     if (!isObject(digest)) inner.fail("no digest");
     const pairs = Object.entries(digest).filter((pair): pair is [string, string] => typeof pair[1] === "string");
-    return { name: inner.string("name") ?? "_", digest: Object.fromEntries(pairs) };
+    const annotations = inner.object("annotations");
+    return { name: inner.string("name") ?? "_", digest: Object.fromEntries(pairs), ...(annotations ? { annotations } : {}) };
   });
   return { _type: type, subject, predicateType, predicate: shape.value("predicate") ?? null };
 }
