@@ -1,7 +1,7 @@
 /** `nought copy` between every two kinds of places, compared with skopeo where it is installed. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { assertWhole } from "../builds.ts";
@@ -123,6 +123,43 @@ test("docker's manifests become the OCI's in a layout, which skopeo reads; the i
   assert.deepEqual(layoutOf("from-docker"), layoutOf("single"));
   await copy(`docker://${other.host}/docker:1`, "oci-archive:from-docker.tar:x");
   if (hasSkopeo) await skopeo("oci-archive:from-docker.tar:x", "oci:again:x");
+});
+
+test("dir: is a folder with a file for each part, as skopeo's; each reads what the other wrote", async () => {
+  const digest = await copy("oci:layout:tag", "dir:parts");
+  const files = readdirSync(join(nought.dir, "parts"));
+  assert.ok(files.includes("version") && files.includes("manifest.json"));
+  assert.equal(files.filter((name) => /^[0-9a-f]{64}\.manifest\.json$/.test(name)).length, 2, files.join(" "));
+  assert.equal(await copy("dir:parts", `docker://${own.host}/from-dir:1`), digest);
+  assert.equal(await copy(`docker://${own.host}/from-dir:1`, "dir:parts"), digest, "again, over what is there");
+  assert.deepEqual(readdirSync(join(nought.dir, "parts")), files);
+  assert.equal(await copy("dir:parts", "store:from-dir:1"), digest);
+  if (hasSkopeo) {
+    await skopeo("dir:parts", "dir:parts-again");
+    await skopeo("oci:layout:tag", "dir:by-skopeo-too");
+    for (const folder of ["parts-again", "by-skopeo-too"]) {
+      const names = readdirSync(join(nought.dir, folder));
+      assert.deepEqual(names, files);
+      for (const name of names)
+        assert.deepEqual(readFileSync(join(nought.dir, folder, name)), readFileSync(join(nought.dir, "parts", name)), name);
+      assert.equal(await copy(`dir:${folder}`, "store:from-dir:2"), digest);
+    }
+  }
+  // Another image takes the place of the first one, of which nothing stays; a part that was changed is found out.
+  const single = await copy("--platform", "linux/arm64", "dir:parts", "dir:parts-again");
+  const rest = readdirSync(join(nought.dir, "parts-again")).filter((name) => /^[0-9a-f]{64}/.test(name));
+  const { config, layers } = JSON.parse(readFileSync(join(nought.dir, "parts-again/manifest.json"), "utf8")) as {
+    config: { digest: string };
+    layers: { digest: string }[];
+  };
+  assert.deepEqual(rest, [...new Set([config, ...layers].map((one) => one.digest.slice(7)))].sort());
+  assert.equal(await copy("dir:parts-again", "store:from-dir:3"), single);
+  const layer = join(nought.dir, "parts-again", layers[0]?.digest.slice(7) as string);
+  const bytes = readFileSync(layer);
+  bytes[bytes.length - 1] = (bytes.at(-1) as number) ^ 1;
+  writeFileSync(layer, bytes);
+  const spoiled = await run("copy", "dir:parts-again", `docker://${own.host}/spoiled:1`);
+  assert.equal(spoiled.status, 4, spoiled.stderr);
 });
 
 test("a docker archive takes the platform asked for, and comes back as an image", async () => {
@@ -257,7 +294,12 @@ test("mistakes: what is not there, several to choose from, a transport that is n
     [["nowhere:1", "oci:x"], 1, /No such image: nowhere:1/],
     [[`docker://${own.host}/none:1`, "oci:x"], 1, /manifest for .* not found/],
     [["oci:layout:other", "store:x"], 1, /no image other/],
-    [["dir:x", "store:x"], 2, /the transport dir: is not supported/],
+    [["docker-daemon:x:1", "store:x"], 1, /the transport docker-daemon: is not supported[^]*docker save NAME \| nought load/],
+    [["containers-storage:x:1", "oci:x"], 1, /containers-storage: is not supported[^]*podman save/],
+    [["dir:nothing", "store:x"], 1, /nothing does not exist/],
+    [["dir:.", "store:x"], 1, /holds no image: it has no manifest.json/],
+    [["dir:layout", "store:x"], 1, /holds no image[^]*name it oci:layout/],
+    [["oci:layout:tag", "dir:."], 1, /is not empty and no image in skopeo's dir: form/],
     [["oci:layout:tag", `docker://${own.host}/x@sha256:${"0".repeat(64)}`], 2, /has the digest/],
     [["docker-archive:one.tar:two", "store:x"], 1, /no image .*two/],
   ] as const) {

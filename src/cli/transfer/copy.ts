@@ -48,6 +48,13 @@ export async function copyBetween(call: Invocation, from: PlaceWord, to: PlaceWo
       else await publishAs(layout, oci.root, to.ref);
       return oci.root;
     }
+    case "dir": {
+      const [{ createImageDir }, { copyImage }] = await Promise.all([import("../../place/dir.ts"), import("../../place/copy.ts")]);
+      const dir = await createImageDir(to.path);
+      await copyImage(source.from, dir, root, task);
+      await dir.publish(root);
+      return root;
+    }
     case "oci-archive":
     case "docker-archive": {
       const { saveArchive } = await import("../../place/save.ts");

@@ -34,6 +34,10 @@ export async function openSource(call: Invocation, word: PlaceWord, task: Task):
       return fromArchive(call, word.path, word.ref, task);
     case "docker-archive":
       return fromDockerArchive(call, word.path, word.name, task);
+    case "dir": {
+      const { openImageDir } = await import("../../place/dir.ts");
+      return { ...(await openImageDir(word.path)), stored: false, async [Symbol.asyncDispose]() {} };
+    }
     case "store":
       return fromStore(call, word.text, task);
   }
