@@ -1,19 +1,24 @@
 import { resolve } from "node:path";
 import type { CacheMode } from "../../buildcache/choose.ts";
 import type { CachePacking, WriteOptions } from "../../buildcache/face.ts";
+import type { GhaOptions } from "../../buildcache/gha.ts";
 import type { LayoutChoice } from "../../buildcache/layout-cache.ts";
-import { csvFields } from "../../dockerfile/csv.ts";
-import { Mistake } from "../../dockerfile/mistake.ts";
+import type { S3Options } from "../../buildcache/s3.ts";
 import { Failure } from "../../kit/error.ts";
 import { printable } from "../../kit/printable.ts";
 import { parseDigest } from "../../oci/digest.ts";
 import type { Compression } from "../../oci/media-type.ts";
 import { parseReference, type Reference } from "../../oci/reference.ts";
+import { type Attributes, entriesOf } from "./cache-attributes.ts";
+import { readGha, readS3 } from "./cache-services.ts";
 
 /** Where a cache is. */
 export type CacheWhere =
   | { readonly type: "registry"; readonly name: Reference }
-  | { readonly type: "local"; readonly path: string; readonly choice: LayoutChoice };
+  | { readonly type: "local"; readonly path: string; readonly choice: LayoutChoice }
+  | { readonly type: "s3"; readonly options: S3Options }
+  /** Undefined outside of a job of GitHub Actions: then it is left out, as buildx does. */
+  | { readonly type: "gha"; readonly options: GhaOptions | undefined };
 
 /** One `--cache-to`. `inline` goes into the image itself. */
 export type CacheTo =
@@ -29,25 +34,35 @@ export type CacheTo =
 
 const TYPES = ["registry", "local", "inline", "gha", "s3"];
 /** Attributes that only say what nought does anyway. */
-const IGNORED = new Set(["registry.insecure", "store", "rewrite-timestamp"]);
+const IGNORED = new Set([
+  "registry.insecure",
+  "store",
+  "rewrite-timestamp",
+  "timeout",
+  "touch_refresh",
+  "upload_parallelism",
+  "disable_accept_encoding",
+  "retry_mode",
+  "retry_max_attempts",
+]);
 
 /** Reads one `--cache-from` as buildx does; bare words are names in registries. Throws USAGE, UNSUPPORTED, REFERENCE. */
-export function readCacheFrom(text: string): readonly CacheWhere[] {
+export function readCacheFrom(text: string, env: NodeJS.ProcessEnv): readonly CacheWhere[] {
   return entriesOf(text, "--cache-from").map((attributes) => {
-    const type = typeOf(attributes, text, "--cache-from");
+    const type = typeOf(attributes, "--cache-from");
     if (type === "inline") throw new Failure("USAGE", "--cache-from type=inline: an inline cache is read with type=registry,ref=IMAGE");
-    const where = whereOf(type, attributes, "src");
-    checkRest(attributes, text, "--cache-from");
+    const where = whereOf(type, attributes, "src", env);
+    checkRest(attributes, "--cache-from");
     return where;
   });
 }
 
 /** Reads one `--cache-to` as buildx does. Throws USAGE, UNSUPPORTED, REFERENCE. */
-export function readCacheTo(text: string): readonly CacheTo[] {
+export function readCacheTo(text: string, env: NodeJS.ProcessEnv): readonly CacheTo[] {
   return entriesOf(text, "--cache-to").map((attributes): CacheTo => {
-    const type = typeOf(attributes, text, "--cache-to");
+    const type = typeOf(attributes, "--cache-to");
     if (type === "inline") return { type: "inline" };
-    const where = whereOf(type, attributes, "dest");
+    const where = whereOf(type, attributes, "dest", env);
     const mode = attributes.take("mode")?.toLowerCase() ?? "min";
     if (mode !== "min" && mode !== "max") throw new Failure("USAGE", `--cache-to: mode "${printable(mode)}" is none of min, max`);
     const ociMediaTypes = attributes.flag("oci-mediatypes", true);
@@ -62,78 +77,21 @@ export function readCacheTo(text: string): readonly CacheTo[] {
       how: { imageManifest, ociMediaTypes },
       ignoreError: attributes.flag("ignore-error", false),
     };
-    checkRest(attributes, text, "--cache-to");
+    checkRest(attributes, "--cache-to");
     return to;
   });
 }
 
-/** Attributes of one entry; each is taken once. */
-interface Attributes {
-  take(key: string): string | undefined;
-  flag(key: string, fallback: boolean): boolean;
-  rest(): readonly string[];
-}
-
-/** `type=…,a=b`, or names alone. */
-function entriesOf(text: string, flag: string): readonly Attributes[] {
-  let fields: string[];
-  try {
-    fields = csvFields(text);
-  } catch (error) {
-    if (error instanceof Mistake) throw new Failure("USAGE", `invalid ${flag} "${printable(text)}": ${error.message}`);
-    throw error;
-  }
-  if (fields.every((field) => !field.includes("="))) {
-    return fields
-      .filter((field) => field !== "")
-      .map((name) =>
-        attributesOf(
-          new Map([
-            ["type", "registry"],
-            ["ref", name],
-          ]),
-          flag,
-        ),
-      );
-  }
-  const given = new Map<string, string>();
-  for (const field of fields) {
-    const at = field.indexOf("=");
-    if (at < 0) throw new Failure("USAGE", `invalid value ${printable(field)} in ${flag} "${printable(text)}"`);
-    given.set(field.slice(0, at).trim().toLowerCase(), field.slice(at + 1).trim());
-  }
-  return [attributesOf(given, flag)];
-}
-
-function attributesOf(given: Map<string, string>, name: string): Attributes {
-  const take = (key: string) => {
-    const value = given.get(key);
-    given.delete(key);
-    return value === "" ? undefined : value;
-  };
-  return {
-    take,
-    flag(key, fallback) {
-      const value = take(key);
-      if (value === undefined) return fallback;
-      if (/^(?:1|t|true)$/i.test(value)) return true;
-      if (/^(?:0|f|false)$/i.test(value)) return false;
-      throw new Failure("USAGE", `${name}: ${key}=${printable(value)} is neither true nor false`);
-    },
-    rest: () => [...given.keys()],
-  };
-}
-
-function typeOf(attributes: Attributes, text: string, flag: string): string {
+function typeOf(attributes: Attributes, flag: string): string {
   const type = attributes.take("type");
-  if (type === undefined) throw new Failure("USAGE", `type required for ${flag} "${printable(text)}"`);
+  if (type === undefined) throw new Failure("USAGE", `${flag} needs type=…, one of ${TYPES.join(", ")}`);
   if (TYPES.includes(type)) return type;
   if (type === "azblob")
     throw new Failure("UNSUPPORTED", `${flag} type=azblob: nought keeps build caches in registries, folders, S3 and GitHub Actions`);
   throw new Failure("USAGE", `${flag}: type "${printable(type)}" is none of ${TYPES.join(", ")}`);
 }
 
-function whereOf(type: string, attributes: Attributes, folder: "src" | "dest"): CacheWhere {
+function whereOf(type: string, attributes: Attributes, folder: "src" | "dest", env: NodeJS.ProcessEnv): CacheWhere {
   switch (type) {
     case "registry": {
       const ref = attributes.take("ref");
@@ -148,8 +106,10 @@ function whereOf(type: string, attributes: Attributes, folder: "src" | "dest"): 
       const choice = { ...(digest === undefined ? {} : { digest: parseDigest(digest) }), ...(tag === undefined ? {} : { tag }) };
       return { type, path: resolve(path), choice };
     }
+    case "s3":
+      return { type, options: readS3(attributes, env) };
     default:
-      throw new Failure("UNSUPPORTED", `caches of type=${type} come later`);
+      return { type: "gha", options: readGha(attributes, env) };
   }
 }
 
@@ -165,7 +125,6 @@ function packingOf(attributes: Attributes): CachePacking {
   return { compression: compression as Compression, force, ...(level === undefined ? {} : { level: Number(level) }) };
 }
 
-function checkRest(attributes: Attributes, text: string, flag: string): void {
-  for (const key of attributes.rest())
-    if (!IGNORED.has(key)) throw new Failure("USAGE", `${flag} "${printable(text)}": unknown attribute ${printable(key)}`);
+function checkRest(attributes: Attributes, flag: string): void {
+  for (const key of attributes.rest()) if (!IGNORED.has(key)) throw new Failure("USAGE", `${flag}: unknown attribute ${printable(key)}`);
 }

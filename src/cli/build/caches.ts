@@ -1,10 +1,11 @@
 import type { BuildCaches } from "../../build/caches.ts";
 import type { CachePlace, WriteOptions } from "../../buildcache/face.ts";
 import type { OpenRepository } from "../../buildcache/repository-cache.ts";
+import type { CacheTarget } from "../../buildcache/session.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { withDefaultTag } from "../../oci/reference.ts";
 import type { Invocation } from "../command.ts";
-import { type CacheTo, type CacheWhere, readCacheFrom, readCacheTo } from "./cache-flags.ts";
+import { type CacheWhere, readCacheFrom, readCacheTo } from "./cache-flags.ts";
 
 const BOTH: WriteOptions = { imageManifest: true, ociMediaTypes: true };
 
@@ -13,36 +14,62 @@ const BOTH: WriteOptions = { imageManifest: true, ociMediaTypes: true };
  * before the build begins. Throws USAGE, UNSUPPORTED, REFERENCE.
  */
 export function readCaches(call: Invocation): BuildCaches | undefined {
-  const from = call.flags.list("cache-from").flatMap(readCacheFrom);
-  const to = call.flags.list("cache-to").flatMap(readCacheTo);
+  const from = call.flags.list("cache-from").flatMap((text) => readCacheFrom(text, call.env));
+  const to = call.flags.list("cache-to").flatMap((text) => readCacheTo(text, call.env));
   if (from.length === 0 && to.length === 0) return undefined;
   return {
     async begin(store, task) {
       const { beginSession } = await import("../../buildcache/session.ts");
-      return beginSession(
-        {
-          from: await Promise.all(from.map((where) => open(call, where, BOTH))),
-          to: await Promise.all(to.flatMap((one) => (one.type === "place" ? [target(call, one)] : []))),
-          inline: to.some((one) => one.type === "inline"),
-        },
-        store,
-        task,
-      );
+      const places = async (where: CacheWhere, how: WriteOptions) => {
+        const place = await open(call, where, how);
+        if (!place) task.emit({ type: "note", text: "a build cache of type=gha is left out: this is no job of GitHub Actions" });
+        return place;
+      };
+      const sources: CachePlace[] = [];
+      for (const where of from) sources.push(...listOf(await places(where, BOTH)));
+      const targets: CacheTarget[] = [];
+      for (const one of to) {
+        if (one.type !== "place") continue;
+        const { where, how, mode, packing, ignoreError } = one;
+        for (const place of listOf(await places(where, how))) targets.push({ place, mode, packing, ignoreError });
+      }
+      return beginSession({ from: sources, to: targets, inline: to.some((one) => one.type === "inline") }, store, task);
     },
   };
 }
 
-async function target(call: Invocation, { where, how, mode, packing, ignoreError }: CacheTo & { type: "place" }) {
-  return { place: await open(call, where, how), mode, packing, ignoreError };
+function listOf<T>(one: T | undefined): readonly T[] {
+  return one === undefined ? [] : [one];
 }
 
-async function open(call: Invocation, where: CacheWhere, how: WriteOptions): Promise<CachePlace> {
-  if (where.type === "local") {
-    const { layoutCache } = await import("../../buildcache/layout-cache.ts");
-    return layoutCache(where.path, where.choice, how);
+async function open(call: Invocation, where: CacheWhere, how: WriteOptions): Promise<CachePlace | undefined> {
+  switch (where.type) {
+    case "local": {
+      const { layoutCache } = await import("../../buildcache/layout-cache.ts");
+      return layoutCache(where.path, where.choice, how);
+    }
+    case "registry": {
+      const { repositoryCache } = await import("../../buildcache/repository-cache.ts");
+      return noting(call, repositoryCache(where.name, how, openRepositoryOf(call)), where);
+    }
+    case "s3": {
+      const [{ objectsCache }, { s3Objects }, { createWeb }] = await Promise.all([
+        import("../../buildcache/objects-cache.ts"),
+        import("../../buildcache/s3.ts"),
+        import("../../buildcache/web.ts"),
+      ]);
+      return objectsCache(s3Objects(where.options, createWeb(call.env)));
+    }
+    case "gha": {
+      if (!where.options) return undefined;
+      const [{ objectsCache }, { ghaObjects }, { createWeb }] = await Promise.all([
+        import("../../buildcache/objects-cache.ts"),
+        import("../../buildcache/gha.ts"),
+        import("../../buildcache/web.ts"),
+      ]);
+      return objectsCache(ghaObjects(where.options, createWeb(call.env)));
+    }
   }
-  const { repositoryCache } = await import("../../buildcache/repository-cache.ts");
-  return noting(call, repositoryCache(where.name, how, openRepositoryOf(call)), where);
 }
 
 /** Repositories as this machine has registries configured; what other repositories of the same registry have is mounted. */
