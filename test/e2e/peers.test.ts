@@ -3,13 +3,14 @@
  * through NOUGHT_PEERS, a command that starts them (`NOUGHT_PEERS="chroot /srv/peers"`), docker also through NOUGHT_DOCKER. Missing ones are skipped.
  */
 import assert from "node:assert/strict";
-import { accessSync, chmodSync, constants, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { after, before, describe, type TestContext, test } from "node:test";
 import { dockerCommand, dockerVersion } from "../golden/docker.ts";
 import { noughtCommand } from "../golden/nought.ts";
 import { type Ran, run } from "../golden/run.ts";
+import { hidden, machineTrouble, peer } from "../peers.ts";
 
 const root = join(import.meta.dirname, "../..");
 const dir = mkdtempSync(join(tmpdir(), "nought-peers-"));
@@ -19,40 +20,11 @@ const SAID = "user 10001:10002, words: nobody asked\n";
 const canRun = process.arch === "x64" ? undefined : "the ready-made program is for x86-64";
 let imageId = "";
 
-function onPath(name: string): boolean {
-  return `${process.env.PATH ?? ""}${delimiter}/usr/sbin${delimiter}/sbin`.split(delimiter).some((folder) => {
-    try {
-      accessSync(join(folder, name), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-}
-
-/** The command of a peer, or why there is none. */
-async function peer(name: string): Promise<readonly string[] | string> {
-  const prefix = process.env.NOUGHT_PEERS?.trim();
-  if (!prefix) return onPath(name) ? [name] : `no ${name} on PATH (NOUGHT_PEERS can name a command that starts it)`;
-  const command = [...prefix.split(/\s+/), name];
-  const { status } = await run(command, ["--version"], { cwd: "/", env });
-  return status === 0 ? command : `${prefix} does not start ${name}`;
-}
-
-/** crun refuses cgroups of both versions side by side, whatever it is told: hide the newer one where that can be done. */
-function hidden(command: readonly string[]): readonly string[] {
-  const unified = "/sys/fs/cgroup/unified/cgroup.controllers";
-  if (process.env.NOUGHT_PEERS || process.getuid?.() !== 0 || !existsSync(unified) || !onPath("unshare")) return command;
-  return ["unshare", "-m", "sh", "-c", 'mount -t tmpfs tmpfs /sys/fs/cgroup/unified && exec "$@"', "sh", ...command];
-}
-
 /** Troubles of the machine, not of the image: then the test says so instead of failing. */
 function machine(t: TestContext, ran: Ran): boolean {
-  const trouble =
-    /cgroup|setrlimit|RLIMIT|newuidmap|cannot clone|unshare|mount proc|Operation not permitted|netavark|runc.*not found/i.exec(ran.stderr);
-  if (ran.status === 0 || !trouble) return false;
-  t.skip(`this machine does not let it run: ${ran.stderr.trim().split("\n").at(-1)}`);
-  return true;
+  const trouble = machineTrouble(ran);
+  if (trouble !== undefined) t.skip(trouble);
+  return trouble !== undefined;
 }
 
 before(async () => {
