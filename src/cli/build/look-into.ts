@@ -28,7 +28,7 @@ async function open(call: Invocation, store: ContentStore, task: Task, scene: Fa
   const { label, failure, tree } = scene;
   const own = tree.lookup(toPath("/bin/sh")) !== undefined;
   try {
-    const tools = own ? undefined : await toolsMount(store, createTask(undefined, task.signal));
+    const tools = own ? undefined : await toolsMount(call, store, createTask(undefined, task.signal));
     const spec = scene.open(tools ? [tools] : []);
     const terminal = isatty(0) && isatty(1);
     const path = spec.env.find((one) => one.startsWith("PATH=")) ?? "PATH=/bin";
@@ -46,11 +46,11 @@ async function open(call: Invocation, store: ContentStore, task: Task, scene: Fa
   }
 }
 
-/** The tools of the machine's own toolbox. */
-async function toolsMount(store: ContentStore, task: Task): Promise<SandboxMount> {
-  const { toolboxImage } = await import("../../debug/toolbox.ts");
+/** The tools that `nought debug` would take. */
+async function toolsMount(call: Invocation, store: ContentStore, task: Task): Promise<SandboxMount> {
+  const { toolsImage } = await import("../base/tools.ts");
   const shelf = openShelf(store, task);
-  const image = await toolboxImage(store, task);
+  const image = await toolsImage(call, undefined, store, task);
   const layers = await sourceLayers(image.layers, shelf);
   using walk = shelf.walk();
   const { directories } = await ownLowers(store.dir, layers, walk.files, task);

@@ -8,12 +8,11 @@ import { Failure } from "../../kit/error.ts";
 import { printable } from "../../kit/printable.ts";
 import { isTerminal } from "../../kit/terminal.ts";
 import { hostPlatform } from "../../oci/platform.ts";
-import { familiarName } from "../../oci/reference.ts";
 import { ownPrivileges } from "../../sandbox/privileges.ts";
 import { enterUserNamespace } from "../../sandbox/userns.ts";
 import type { ContentStore } from "../../store/face.ts";
-import { createTask, type Task } from "../../task/task.ts";
-import { noSuchImage, readCatalog } from "../catalog.ts";
+import { createTask } from "../../task/task.ts";
+import { readCatalog } from "../catalog.ts";
 import type { Invocation } from "../command.ts";
 import { checkTerminal } from "../container/check-terminal.ts";
 import { tellNotes } from "../container/notes.ts";
@@ -35,7 +34,9 @@ export async function run(call: Invocation): Promise<number> {
   const store = await call.store();
   const task = createTask(tellNotes(call), call.signal);
   const subject = found ?? { image: await findImage(store, name) };
-  const request = { ...requestOf(flags), toolbox: await toolboxOf(flags, store, task), command, terminal };
+  const { toolsImage } = await import("../base/tools.ts");
+  const toolbox = await toolsImage(call, flags.string("image"), store, task);
+  const request = { ...requestOf(flags), toolbox, command, terminal };
   const io = { direct: true, ...(interactive ? { stdin: "inherit" as const } : {}) };
   const { debugFiles, debugImage, debugProcess } = await import("../../debug/debug.ts");
   const exit =
@@ -96,16 +97,6 @@ function attempt<T>(work: () => T): T | undefined {
     if (error instanceof Failure && error.code !== "NOT_FOUND") throw error;
     return undefined;
   }
-}
-
-/** The image whose tools are used: the one that is asked for, else the toolbox that is made here. */
-async function toolboxOf(flags: Flags, store: ContentStore, task: Task): Promise<Image> {
-  const { TOOLBOX, toolboxImage } = await import("../../debug/toolbox.ts");
-  const asked = flags.string("image");
-  if (asked === undefined || asked === "toolbox" || asked === familiarName(TOOLBOX)) return toolboxImage(store, task);
-  const found = (await readCatalog(store)).find(asked)?.image;
-  if (!found) throw noSuchImage(asked);
-  return openImage(store, found.root, hostPlatform());
 }
 
 /** Empty: what the tools' image starts. */

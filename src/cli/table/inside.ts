@@ -9,7 +9,7 @@ export const INSIDE_COMMANDS: readonly Command[] = [
     description: "Start a shell with tools beside a container, process or image that has none",
     more:
       "The tools come from a second image, and see the processes, the network and, under /target, the files of the first, in which nothing is left behind. " +
-      "Without --image they are those of busybox, from the machine itself. " +
+      "Without --image they are those of nought/toolbox, made of Debian's packages at first use, or of a busybox of this machine where those cannot be had. " +
       "Any process that you may trace can be looked into, also one that docker or podman started; of an image or a stopped container nothing is started, and /target is a copy.",
     section: "Common Commands",
     flags: [
@@ -20,7 +20,7 @@ export const INSIDE_COMMANDS: readonly Command[] = [
         name: "image",
         type: "string",
         placeholder: "image",
-        description: "Image that the tools come from (default: a busybox of this machine)",
+        description: "Image that the tools come from (default: nought/toolbox)",
       },
       { name: "interactive", short: "i", type: "bool", description: "Keep STDIN open (by itself where a shell is started at a terminal)" },
       { name: "privileged", type: "bool", description: "Give all capabilities and no filter of system calls" },
