@@ -17,13 +17,16 @@ const shared = {
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: "none",
-  external: ["xz-decompress", "openpgp", "smol-toml", "yaml"],
+  external: ["@noble/ciphers", "@sigstore/bundle", "xz-decompress", "openpgp", "smol-toml", "yaml"],
   define: { NOUGHT_VERSION: JSON.stringify(version) },
   logLevel: "warning",
   absWorkingDir: root,
 };
+// In a module of the older kind, the folder of a file goes by another name.
+const cjs = { format: "cjs", define: { ...shared.define, "import.meta.dirname": "__dirname" } };
 await Promise.all([
-  build({ ...shared, entryPoints: ["src/cli/main.ts"], outfile: "dist/cli.cjs", format: "cjs" }),
+  build({ ...shared, ...cjs, entryPoints: ["src/cli/main.ts"], outfile: "dist/cli.cjs" }),
+  build({ ...shared, ...cjs, entryPoints: ["src/debian/deb-worker.ts"], outfile: "dist/deb-worker.cjs" }),
   build({ ...shared, entryPoints: ["src/index.ts"], outfile: "dist/index.mjs", format: "esm" }),
 ]);
 writeFileSync(join(root, "dist/nought.cjs"), readFileSync(join(root, "scripts/entry.cjs"), "utf8").replace("@VERSION@", version));

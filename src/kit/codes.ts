@@ -63,7 +63,17 @@ export const CODES = {
   SIGNATURE: {
     exit: 4,
     title: "A signature is missing, wrong, too old, or by a key that is not trusted.",
-    cure: "Try again later or from another mirror; `--keyring FILE` names the keys to trust. Nothing unsigned is ever used.",
+    cure: "For an image, check the key and who signed; for a repository, try again later or from another mirror, `--keyring FILE` names the keys to trust.",
+  },
+  POLICY: {
+    exit: 4,
+    title: "The policy of this machine or user does not allow an image.",
+    cure: "The message names the file, the scope and the rule; `nought verify` shows what signatures there are.",
+  },
+  KEY: {
+    exit: 1,
+    title: "A key for signing or verifying cannot be used.",
+    cure: "Check the file, its form (PEM) and its password (COSIGN_PASSWORD).",
   },
   PACKAGE: {
     exit: 1,

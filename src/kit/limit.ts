@@ -55,6 +55,12 @@ export const LIMITS = {
   credentialBytes: 1 << 20,
   /** A registries.conf. */
   registriesConfBytes: 1 << 20,
+  /** What a classic signature says, a file with a key, and a policy. */
+  payloadBytes: 1 << 20,
+  keyBytes: 1 << 20,
+  policyBytes: 4 << 20,
+  /** Signatures or attestations of one image that are looked at. */
+  signatures: 1_000,
   /** Milliseconds in which a connection must stand. */
   connectMs: 15_000,
   /** Milliseconds a registry may take to answer after it has all bytes of a blob: it may have to move them. */

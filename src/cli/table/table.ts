@@ -9,6 +9,7 @@ import { INSIDE_COMMANDS } from "./inside.ts";
 import { OTHER_COMMANDS } from "./other.ts";
 import { REGISTRY_COMMANDS } from "./registry.ts";
 import { SERVE_COMMANDS } from "./serve.ts";
+import { SIGN_COMMANDS } from "./sign.ts";
 import { VOLUME_COMMANDS } from "./volume.ts";
 
 /** Every command there is. */
@@ -23,6 +24,7 @@ export const COMMANDS: readonly Command[] = [
   ...OTHER_COMMANDS,
   ...REGISTRY_COMMANDS,
   ...SERVE_COMMANDS,
+  ...SIGN_COMMANDS,
   ...VOLUME_COMMANDS,
 ];
 
@@ -35,6 +37,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   container: "Manage containers",
   dockerfile: "Look into Dockerfiles",
   image: "Manage images",
+  key: "Manage keys for signing",
   manifest: "Look into manifests",
   registry: "Serve images to others",
   system: "Manage nought",

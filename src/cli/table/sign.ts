@@ -1,0 +1,72 @@
+import type { Command } from "../command.ts";
+import type { Flag } from "../flags.ts";
+
+const KEY: Flag = { name: "key", type: "string", placeholder: "key", description: "File with the key, or env://VARIABLE" };
+const ANNOTATIONS: Flag = { name: "annotations", short: "a", type: "list", description: "Extra key=value pairs to sign" };
+const FORMS: Flag = {
+  name: "signature-format",
+  type: "string",
+  default: "both",
+  description: '"bundle" (sigstore\'s, cosign 3), "classic" (cosign 1 and 2, podman, skopeo), "both"',
+};
+const LOG: Flag = { name: "tlog-upload", type: "bool", description: "Not supported: no transparency log is written to" };
+const FORMAT: Flag = { name: "format", type: "string", default: "json", description: 'Form of the output: "json", "text"' };
+const PLACES =
+  "Signatures are cosign's: what nought signs cosign verifies, and the other way round. They lie beside the image in its registry and are made over the digest of the manifest that is there, so an image of the local store is pushed first. The password of the key is taken from COSIGN_PASSWORD, the terminal or standard input.";
+
+/** Commands that sign and verify. */
+export const SIGN_COMMANDS: readonly Command[] = [
+  {
+    paths: ["key generate", "generate-key-pair"],
+    usage: "[OPTIONS]",
+    description: "Make a pair of keys for signing",
+    more: "Writes PREFIX.key, closed with a password, and PREFIX.pub, as cosign does: ECDSA on P-256. The password is taken from COSIGN_PASSWORD, else from the terminal, else from standard input. With --import a key of your own (PEM: ECDSA, Ed25519, RSA) gets that form.",
+    section: "Commands",
+    flags: [
+      {
+        name: "output-key-prefix",
+        short: "o",
+        type: "string",
+        default: "cosign",
+        placeholder: "prefix",
+        description: "Begin of the files' names",
+      },
+      { name: "import", type: "string", placeholder: "file", description: "Take this private key instead of a new one" },
+      { name: "force", short: "f", type: "bool", description: "Overwrite files that are there" },
+    ],
+    positional: { min: 0, max: 0 },
+    load: () => import("../commands/key-generate.ts"),
+  },
+  {
+    paths: ["sign"],
+    usage: "[OPTIONS] IMAGE [IMAGE...]",
+    description: "Sign images in a registry",
+    more: PLACES,
+    section: "Commands",
+    flags: [
+      KEY,
+      ANNOTATIONS,
+      { name: "recursive", short: "r", type: "bool", description: "Sign all that an index lists, too" },
+      FORMS,
+      {
+        name: "sign-container-identity",
+        type: "string",
+        placeholder: "name",
+        description: "Name that the signature is for (default: the repository)",
+      },
+      LOG,
+    ],
+    positional: { min: 1 },
+    load: () => import("../commands/sign.ts"),
+  },
+  {
+    paths: ["verify"],
+    usage: "[OPTIONS] IMAGE [IMAGE...]",
+    description: "Verify the signatures of images in a registry",
+    more: "Fails with exit code 4 where no signature holds, and says why for each. What was signed is printed to standard output as cosign prints it, what was checked to standard error. The key alone counts: no transparency log is asked.",
+    section: "Commands",
+    flags: [KEY, { ...ANNOTATIONS, description: "key=value pairs that must have been signed" }, FORMAT],
+    positional: { min: 1 },
+    load: () => import("../commands/verify.ts"),
+  },
+];
