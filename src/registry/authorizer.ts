@@ -4,7 +4,7 @@ import type { Task } from "../task/task.ts";
 import type { Challenge } from "./challenge.ts";
 import type { Credential, Location } from "./face.ts";
 import { judgeRealm } from "./realm.ts";
-import { fetchToken, type SendToken } from "./token.ts";
+import { fetchToken, type SendToken, type Tokens } from "./token.ts";
 
 /** Says who asks, to one origin and to no other. */
 export interface Authorizer {
@@ -17,38 +17,43 @@ export interface Authorizer {
   challenged(challenges: readonly Challenge[], rights: readonly string[], used: string | undefined): Promise<boolean>;
 }
 
-interface Token {
-  readonly value: string;
-  /** Milliseconds since the epoch after which it is not used any more. */
-  readonly until: number;
-}
-
 type Way =
   | { readonly scheme: "basic" }
   | { readonly scheme: "bearer"; readonly realm: URL; readonly service: string; readonly password: boolean };
 
-/** `origin` is where headers go; `find` gives the credential, asked for at the first challenge. */
+/**
+ * `origin` is where headers go; `find` gives the credential, asked for at the first challenge. With `learned` token servers are asked for
+ * an identity token in exchange for the password.
+ */
 export function createAuthorizer(
   origin: URL,
   location: Location,
   find: () => Promise<Credential | undefined>,
   send: SendToken,
+  learned?: (identity: string) => void,
 ): Authorizer {
   let way: Way | undefined;
   let credential: Promise<Credential | undefined> | undefined;
-  const tokens = new Map<string, Promise<Token>>();
+  const tokens = new Map<string, Promise<Tokens>>();
   /** Rights that the server named itself, beside those we asked for. */
   const more = new Map<string, Set<string>>();
   const known = () => (credential ??= find());
   const keyOf = (rights: readonly string[]) => rights.join(" ");
 
-  async function token(bearer: Way & { scheme: "bearer" }, rights: readonly string[], task: Task): Promise<Token> {
+  async function token(bearer: Way & { scheme: "bearer" }, rights: readonly string[], task: Task): Promise<Tokens> {
     const key = keyOf(rights);
     const before = await tokens.get(key)?.catch(() => undefined);
     if (before && before.until > Date.now()) return before;
     const who = bearer.password ? await known() : undefined;
-    const asked = fetchToken({ ...bearer, scopes: merged([...rights, ...(more.get(key) ?? [])]), who }, send, task);
+    const question = { ...bearer, scopes: merged([...rights, ...(more.get(key) ?? [])]), who, offline: learned !== undefined };
+    const asked = fetchToken(question, send, task);
     tokens.set(key, asked);
+    const { identity } = await asked.catch(() => ({ identity: undefined }));
+    if (identity !== undefined && who) {
+      learned?.(identity);
+      // Some servers take each identity token once.
+      if (who.kind === "identity") credential = Promise.resolve({ ...who, token: identity });
+    }
     asked.catch(() => tokens.get(key) === asked && tokens.delete(key));
     return asked;
   }

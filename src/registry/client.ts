@@ -157,6 +157,7 @@ export function createClient(location: Location, wire: Wire, options: RegistryOp
                 },
                 within,
               ),
+            options.identity,
           );
           if (greeting.length > 0) await authorizer.challenged(greeting, [], undefined);
           greeting = [];

@@ -8,7 +8,7 @@ import type { Task } from "../task/task.ts";
 /** What proves who we are: a password, or a token that an authorization server gave for one (docker's identity token). */
 export type Credential =
   | { readonly kind: "password"; readonly username: string; readonly password: string }
-  | { readonly kind: "identity"; readonly token: string };
+  | { readonly kind: "identity"; readonly token: string; readonly username?: string };
 
 /** Where credentials come from. */
 export interface CredentialSource {
@@ -37,6 +37,11 @@ export type Locate = (name: Reference) => Promise<readonly Location[]>;
 export interface RegistryOptions {
   readonly locate: Locate;
   readonly credentials: CredentialSource;
+  /**
+   * For `login`: token servers are asked for an identity token beside the one that is needed, and what they give is handed over, to be kept
+   * in the place of the password.
+   */
+  readonly identity?: (token: string) => void;
   /** Certificates for a host; undefined for what everybody trusts. */
   readonly tls?: (host: string) => Promise<Pick<TlsFacts, "ca" | "cert" | "key"> | undefined>;
   readonly env: NodeJS.ProcessEnv;

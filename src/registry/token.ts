@@ -19,8 +19,20 @@ export interface TokenQuestion {
   readonly service: string;
   readonly scopes: readonly string[];
   readonly who: Credential | undefined;
+  /** Asks for an identity token as well. Docker's "OfflineAccess". */
+  readonly offline?: boolean;
 }
 
+/** A token for the registry, and what the server gave to ask for the next ones with. */
+export interface Tokens {
+  readonly value: string;
+  /** Milliseconds since the epoch after which it is not used any more. */
+  readonly until: number;
+  readonly identity?: string;
+}
+
+/** What we call ourselves. */
+const CLIENT = "nought";
 /** Seconds a token is good for where the server does not say; docker's own least. */
 const LEAST = 60;
 /** Milliseconds before its end at which a token is not used any more. */
@@ -30,12 +42,12 @@ const MARGIN = 10_000;
  * Asks a token server: with GET and, where there is a password, basic authentication; with POST and an identity token, as OAuth 2 has
  * it. Distribution's "Token Authentication" documents. Redirects are not followed. Throws AUTH, NETWORK, LIMIT.
  */
-export async function fetchToken(question: TokenQuestion, send: SendToken, task: Task): Promise<{ value: string; until: number }> {
-  const { realm, service, scopes, who } = question;
+export async function fetchToken(question: TokenQuestion, send: SendToken, task: Task): Promise<Tokens> {
+  const { realm, service, scopes, who, offline = false } = question;
   const shown = redactUrl(`${realm.origin}${realm.pathname}`);
   const what = `token server ${shown}`;
   const patience = createPatience(500, task);
-  const request = who?.kind === "identity" ? byRefresh(realm, service, scopes, who.token) : byQuery(realm, service, scopes, who);
+  const request = who?.kind === "identity" ? byRefresh(realm, service, scopes, who.token) : byQuery(realm, service, scopes, who, offline);
   for (;;) {
     const asked = Date.now();
     try {
@@ -51,26 +63,30 @@ export async function fetchToken(question: TokenQuestion, send: SendToken, task:
   }
 }
 
-function byQuery(realm: URL, service: string, scopes: readonly string[], who: Credential | undefined) {
+function byQuery(realm: URL, service: string, scopes: readonly string[], who: Credential | undefined, offline: boolean) {
   const url = new URL(realm);
   if (service !== "") url.searchParams.set("service", service);
   for (const scope of scopes) url.searchParams.append("scope", scope);
   if (who?.kind === "password") url.searchParams.set("account", who.username);
+  if (offline && who) {
+    url.searchParams.set("offline_token", "true");
+    url.searchParams.set("client_id", CLIENT);
+  }
   const headers: Record<string, string> = { accept: "application/json" };
   if (who?.kind === "password") headers["authorization"] = basic(who);
   return { method: "GET", url, headers } as const;
 }
 
 function byRefresh(realm: URL, service: string, scopes: readonly string[], token: string) {
-  const form = new URLSearchParams({ grant_type: "refresh_token", service, client_id: "nought", refresh_token: token });
+  const form = new URLSearchParams({ grant_type: "refresh_token", service, client_id: CLIENT, refresh_token: token });
   if (scopes.length > 0) form.set("scope", scopes.join(" "));
   const headers = { accept: "application/json", "content-type": "application/x-www-form-urlencoded" };
   return { method: "POST", url: realm, headers, body: Buffer.from(form.toString()) } as const;
 }
 
-function read(body: Buffer, asked: number, what: string): { value: string; until: number } {
+function read(body: Buffer, asked: number, what: string): Tokens {
   const wrong = (why: string) => new Failure("AUTH", `${what}: its answer ${why}`);
-  let answer: { token?: unknown; access_token?: unknown; expires_in?: unknown } | null;
+  let answer: { token?: unknown; access_token?: unknown; expires_in?: unknown; refresh_token?: unknown } | null;
   try {
     answer = JSON.parse(body.toString("utf8")) as typeof answer;
   } catch {
@@ -82,5 +98,7 @@ function read(body: Buffer, asked: number, what: string): { value: string; until
   const life = answer?.expires_in ?? LEAST;
   if (typeof life !== "number" || !(life >= 0)) throw wrong("says that the token ends before it begins");
   // A token for less than the margin is used once, for the request at hand.
-  return { value, until: asked + Math.max(Math.min(life, 86_400) * 1000 - MARGIN, 0) };
+  const until = asked + Math.max(Math.min(life, 86_400) * 1000 - MARGIN, 0);
+  const identity = answer?.refresh_token;
+  return { value, until, ...(typeof identity === "string" && identity !== "" ? { identity } : {}) };
 }

@@ -10,15 +10,21 @@ import type { Invocation } from "../command.ts";
 import { askLine, readAll } from "../registry/ask.ts";
 import { readHost } from "../registry/host.ts";
 
-/** `nought login`: tries a user and password, and keeps them only when the registry took them. */
+/**
+ * `nought login`: tries a user and password, and keeps them only when the registry took them; where its token server gives an identity
+ * token for them, that is kept instead, as docker does.
+ */
 export async function run(call: Invocation): Promise<void> {
   const host = readHost(call.args[0]);
   const credential = await readCredential(call);
   const task = createTask((event) => event.type === "note" && call.err(`${event.text}\n`), call.signal);
   const around = surroundings(call.env, task, { credentials: { find: async () => credential } });
-  await using registry = await openRegistry(host, around, task);
+  let identity: string | undefined;
+  await using registry = await openRegistry(host, { ...around, identity: (token) => (identity = token) }, task);
   await registry.ping();
-  const kept = await keepCredential(host, credential, call.env, call.signal);
+  const { username } = credential;
+  const proof: Credential = identity === undefined ? credential : { kind: "identity", token: identity, username };
+  const kept = await keepCredential(host, proof, call.env, call.signal);
   if (kept.in === "file")
     call.err(
       `WARNING! Your credentials are stored unencrypted in '${printable(kept.path)}'.\nConfigure a credential helper to remove this warning.\n`,
@@ -26,7 +32,7 @@ export async function run(call: Invocation): Promise<void> {
   call.out("Login Succeeded\n");
 }
 
-async function readCredential(call: Invocation): Promise<Credential> {
+async function readCredential(call: Invocation): Promise<Credential & { readonly kind: "password" }> {
   const { flags } = call;
   let username = flags.string("username");
   let password = flags.string("password");

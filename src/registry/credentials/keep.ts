@@ -53,7 +53,11 @@ export async function dropCredential(registry: string, env: NodeJS.ProcessEnv, s
 }
 
 function entryOf(credential: Credential): Record<string, string> {
-  if (credential.kind === "identity") return { identitytoken: credential.token };
+  if (credential.kind === "identity") {
+    // podman reads no entry without a user, docker does not mind.
+    const { username = "", token } = credential;
+    return { auth: Buffer.from(`${username}:`).toString("base64"), identitytoken: token };
+  }
   return { auth: Buffer.from(`${credential.username}:${credential.password}`).toString("base64") };
 }
 
