@@ -14,6 +14,8 @@ const FORMAT: Flag = { name: "format", type: "string", default: "json", descript
 const PLACES =
   "Signatures are cosign's: what nought signs cosign verifies, and the other way round. They lie beside the image in its registry and are made over the digest of the manifest that is there, so an image of the local store is pushed first. The password of the key is taken from COSIGN_PASSWORD, the terminal or standard input.";
 
+const TYPES = "slsaprovenance|slsaprovenance02|slsaprovenance1|link|spdx|spdxjson|cyclonedx|vuln|openvex|custom, or a URI";
+
 /** Commands that sign and verify. */
 export const SIGN_COMMANDS: readonly Command[] = [
   {
@@ -68,5 +70,31 @@ export const SIGN_COMMANDS: readonly Command[] = [
     flags: [KEY, { ...ANNOTATIONS, description: "key=value pairs that must have been signed" }, FORMAT],
     positional: { min: 1 },
     load: () => import("../commands/verify.ts"),
+  },
+  {
+    paths: ["attest"],
+    usage: "[OPTIONS] IMAGE [IMAGE...]",
+    description: "Sign a statement about images in a registry",
+    more: "The predicate is a file that says something of the image: where it comes from, what is in it, what was found. JSON is taken as it is; for the types custom and spdx any text is. With the image's digest and the type it becomes an in-toto statement, which is signed and attached to the image, as cosign does.",
+    section: "Commands",
+    flags: [
+      KEY,
+      { name: "predicate", type: "string", placeholder: "file", description: "File with what is said" },
+      { name: "type", type: "string", default: "custom", description: TYPES },
+      FORMS,
+      LOG,
+    ],
+    positional: { min: 1 },
+    load: () => import("../commands/attest.ts"),
+  },
+  {
+    paths: ["verify-attestation"],
+    usage: "[OPTIONS] IMAGE [IMAGE...]",
+    description: "Verify signed statements about images in a registry",
+    more: "Fails with exit code 4 where no statement of the type holds, and says why for each. Envelopes are printed to standard output as cosign prints them, one a line; with --format text the statements in them.",
+    section: "Commands",
+    flags: [KEY, { name: "type", type: "string", default: "custom", description: `${TYPES}, or "any"` }, FORMAT],
+    positional: { min: 1 },
+    load: () => import("../commands/verify-attestation.ts"),
   },
 ];
