@@ -7,6 +7,7 @@ import { authentication } from "../debian/data/pam.ts";
 import { dpkgDatabase, recordPackages } from "../debian/data/records.ts";
 import { uncovered } from "../debian/data/scripts.ts";
 import type { Site } from "../debian/data/site.ts";
+import { systemUsers } from "../debian/data/sysusers.ts";
 import { mergeUsr } from "../debian/data/usr-merge.ts";
 import type { Deb } from "../debian/deb.ts";
 import { createMatcher } from "../kit/pattern.ts";
@@ -42,6 +43,7 @@ export async function compose(site: Site, stage: Stage, debs: readonly Deb[], ar
   });
   baseFiles(site);
   await systemAccounts(site);
+  await systemUsers(site);
   nameServices(site);
   networkNames(site);
   await timeZone(site);

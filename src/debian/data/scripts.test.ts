@@ -37,7 +37,7 @@ test("scripts that only frame what debhelper writes are harmless; others are nam
   assert.equal(await why(`${helper("dh_installsystemd")}${helper("dh_python3")}exit 0\n`), undefined);
   assert.equal(await why('case "$1" in\n  configure)\n    ldconfig\n  ;;\nesac\n'), undefined);
   assert.equal(await why("update-alternatives --install /usr/bin/x x /usr/bin/y 1\n"), undefined);
-  assert.match((await why(helper("dh_installsysusers"))) ?? "", /a part by dh_installsysusers/);
+  assert.match((await why(helper("dh_installcatalogs"))) ?? "", /a part by dh_installcatalogs/);
   assert.match((await why("adduser --system www\n")) ?? "", /does more: adduser --system www/);
   assert.match((await why("echo x > /etc/file\n")) ?? "", /does more: echo x/);
   assert.match((await why("update-alternatives --install /usr/bin/x x $(find) 1\n")) ?? "", /does more/);

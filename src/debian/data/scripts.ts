@@ -73,6 +73,7 @@ const HARMLESS_HELPERS = new Set([
   "dh_installmime",
   "dh_installsystemd",
   "dh_installsystemduser",
+  "dh_installsysusers",
   "dh_installtmpfiles",
   "dh_makeshlibs",
   "dh_movetousr",
