@@ -24,6 +24,8 @@ export interface Inlet extends AsyncDisposable {
   readonly dockerfile: Uint8Array;
   /** What the ignore file keeps out, for checks too; undefined where there is none. */
   readonly ignore: PathMatcher | undefined;
+  /** The commits that git contexts were opened at, by their address as it was given. */
+  readonly commits: ReadonlyMap<string, string>;
   open(input: InputRef & { readonly from: "context" | "named" }): Promise<OpenInput>;
   /** Keeps what was learnt of folders for the next build. */
   save(): Promise<void>;
@@ -36,6 +38,7 @@ export interface Inlet extends AsyncDisposable {
 export async function openInlet(request: BuildRequest, store: () => Promise<ContentStore>, task: Task): Promise<Inlet> {
   const endings: (() => Promise<void>)[] = [];
   const folders: FolderInput[] = [];
+  const commits = new Map<string, string>();
   let folder: string | undefined;
   const later = (close: () => Promise<void>) => {
     endings.push(close);
@@ -53,12 +56,12 @@ export async function openInlet(request: BuildRequest, store: () => Promise<Cont
 
   try {
     const { context } = request;
-    const main = context.kind === "tar" || context.kind === "git" ? await openRemote(context, store, tmp, later, task) : undefined;
+    const main = context.kind === "tar" || context.kind === "git" ? await openRemote(context, commits, store, tmp, later, task) : undefined;
     const { name, bytes, file } = await dockerfileOf(request, main);
     const ignore = context.kind === "dir" ? ignoreFile(context.path, file) : undefined;
     const openContext = async (source: ContextSource | NamedContext, exclude: PathMatcher | undefined): Promise<OpenInput> => {
       if (source.kind === "none") return { origin: "context", tree: async () => mergeTree([]) };
-      if (source.kind === "tar" || source.kind === "git") return openRemote(source, store, tmp, later, task);
+      if (source.kind === "tar" || source.kind === "git") return openRemote(source, commits, store, tmp, later, task);
       if (source.kind !== "dir") throw new Error("internal: images are no contexts");
       const opened = openFolder(source.path, exclude, await store());
       folders.push(opened);
@@ -68,6 +71,7 @@ export async function openInlet(request: BuildRequest, store: () => Promise<Cont
       name,
       dockerfile: bytes,
       ignore,
+      commits,
       open: (input) => {
         if (input.from === "context") return main ? Promise.resolve(main) : openContext(context, ignore);
         const named = input.context;
@@ -88,6 +92,7 @@ export async function openInlet(request: BuildRequest, store: () => Promise<Cont
 
 async function openRemote(
   source: { readonly kind: "tar"; readonly path: string } | { readonly kind: "git"; readonly url: string },
+  commits: Map<string, string>,
   store: () => Promise<ContentStore>,
   tmp: () => Promise<string>,
   later: (close: () => Promise<void>) => void,
@@ -99,6 +104,7 @@ async function openRemote(
   if (parsed === undefined) throw new Failure("USAGE", "the context is no git address");
   const checkout = await fetchGit(parsed, await tmp(), {}, task);
   later(async () => checkout[Symbol.asyncDispose]());
+  commits.set(source.url, checkout.commit);
   const tree = hostTree(checkout.dir);
   const { subdir = "", keepGitDir = false, submodules = true } = parsed;
   const identity = keyOf("git-context/1", checkout.commit, subdir, JSON.stringify({ keepGitDir, submodules }));

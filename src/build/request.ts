@@ -2,6 +2,7 @@ import type { Compression } from "../oci/media-type.ts";
 import type { Platform } from "../oci/platform.ts";
 import type { Reference } from "../oci/reference.ts";
 import type { SandboxLimits } from "../sandbox/spec.ts";
+import type { AttestRequest } from "./attest.ts";
 
 /** Where the files of the build come from. */
 export type ContextSource =
@@ -66,6 +67,8 @@ export interface BuildRequest {
   /** Bytes of /dev/shm, for RUN. */
   readonly shm?: number;
   readonly outputs: readonly OutputRequest[];
+  /** Attestations; none where absent. */
+  readonly attest?: AttestRequest;
   /** Seconds since the epoch (SOURCE_DATE_EPOCH from flag, build-arg or environment). */
   readonly sourceDateEpoch?: number;
   /** Build checks become errors or are skipped on top of what `# check=` says. */

@@ -53,6 +53,7 @@ async function file(action: FileAction & { do: "fetch" }, shop: Workshop): Promi
     }
   }
   if (got === undefined) throw new Failure("NETWORK", "the server says that a file has not changed which was never fetched");
+  shop.saw?.({ url: action.url, digest: got.digest });
   const name = nameFromUrl(action.url);
   const entry: FileEntry = {
     kind: "file",
@@ -82,6 +83,7 @@ async function repository(action: FileAction & { do: "git" }, shop: Workshop): P
     shop.task,
   );
   shop.later(async () => checkout[Symbol.asyncDispose]());
+  shop.saw?.({ url: action.url, commit: checkout.commit });
   const tree = hostTree(checkout.dir);
   const picks = select(tree, { pattern: "/", parents: false, excludes: action.excludes });
   const identity = keyOf("git/1", checkout.commit, source.subdir ?? "", action.keepGitDir ? "git-dir" : "");

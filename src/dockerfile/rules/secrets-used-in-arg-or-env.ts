@@ -4,6 +4,11 @@ import type { Rule } from "./rule.ts";
 const SECRET = /(?:_|^)(?:apikey|auth|credential|credentials|key|password|pword|passwd|secret|token)(?:_|$)/i;
 const HARMLESS = /(?:_|^)public(?:_|$)/i;
 
+/** Whether the name of a variable says that its value is secret. By the name alone. */
+export function isSecretName(name: string): boolean {
+  return SECRET.test(name) && !HARMLESS.test(name);
+}
+
 export const secretsUsedInArgOrEnv: Rule = {
   name: "SecretsUsedInArgOrEnv",
   description: "Sensitive data should not be used in the ARG or ENV commands",
@@ -13,7 +18,7 @@ export const secretsUsedInArgOrEnv: Rule = {
   command({ command, words, span }, report) {
     if (command.kind !== "env" && command.kind !== "arg") return;
     for (const name of words) {
-      if (!SECRET.test(name) || HARMLESS.test(name)) continue;
+      if (!isSecretName(name)) continue;
       report(span, `Do not use ARG or ENV instructions for sensitive data (${command.kind.toUpperCase()} ${quote(name)})`);
     }
   },
