@@ -1,6 +1,8 @@
 import type { Digest } from "../oci/digest.ts";
+import type { BytesReader } from "../oci/place.ts";
 import type { CacheRecord } from "../store/face.ts";
 import type { OfferingStore } from "../store/offers.ts";
+import type { Task } from "../task/task.ts";
 import type { ReadCache, TravelRecord } from "./face.ts";
 import { fromTravel, toTravel } from "./travel.ts";
 
@@ -13,22 +15,39 @@ export interface Memory {
   used(): readonly TravelRecord[];
   /** Keeps in the store what came from caches and was used, as far as its layers are there now. */
   keep(): void;
+  /** Whether anything came from caches, and whether reading a layer there failed. */
+  readonly borrowed: boolean;
+  readonly letDown: boolean;
 }
 
 /**
  * Puts caches behind the records of a store, the first cache first, and offers their layers to it. Nothing is fetched and nothing written
- * before somebody asks for a byte of a layer.
+ * before somebody asks for a byte of a layer; `told` hears of it then.
  */
-export function createMemory(store: OfferingStore, caches: readonly ReadCache[]): Memory {
+export function createMemory(store: OfferingStore, caches: readonly (ReadCache & { readonly told?: Task })[]): Memory {
   const elsewhere = new Map<Digest, TravelRecord>();
-  for (const { records, blobs } of caches) {
+  const sources = new Map<Digest, Set<BytesReader>>();
+  let letDown = false;
+  for (const { records, blobs, told } of caches) {
     for (const record of records) {
-      if (elsewhere.has(record.key)) continue;
-      elsewhere.set(record.key, record);
-      if (record.layer) store.offer(record.layer.blob, blobs);
+      if (!elsewhere.has(record.key)) elsewhere.set(record.key, record);
+      if (!record.layer) continue;
+      const { blob } = record.layer;
+      const known = sources.get(blob.digest);
+      if (known) known.add(blobs);
+      else {
+        const all = new Set([blobs]);
+        sources.set(blob.digest, all);
+        const failed = () => {
+          letDown = true;
+        };
+        store.offer(blob, firstOf(all, failed), told);
+      }
     }
   }
   const used = new Map<Digest, TravelRecord>();
+  /** Made in this build of what is elsewhere. */
+  const pending = new Map<Digest, Omit<CacheRecord, "at">>();
   const borrowed = new Set<Digest>();
 
   const use = (record: TravelRecord): void => {
@@ -39,7 +58,15 @@ export function createMemory(store: OfferingStore, caches: readonly ReadCache[])
   };
 
   return {
+    get borrowed() {
+      return borrowed.size > 0;
+    },
+    get letDown() {
+      return letDown;
+    },
     recall(key) {
+      const made = pending.get(key);
+      if (made) return { ...made, at: 0 };
       const own = store.recall(key);
       const other = elsewhere.get(key);
       // A record of the store whose layer is gone is worth less than one whose layer can be had.
@@ -51,7 +78,8 @@ export function createMemory(store: OfferingStore, caches: readonly ReadCache[])
       return record;
     },
     remember(record) {
-      store.remember(record);
+      if (isLocal(record, store)) store.remember(record);
+      else pending.set(record.key, record);
       borrowed.delete(record.key);
       const travelling = toTravel(record);
       if (travelling) use(travelling);
@@ -60,13 +88,55 @@ export function createMemory(store: OfferingStore, caches: readonly ReadCache[])
     keep() {
       for (const key of borrowed) {
         const record = elsewhere.get(key);
-        if (record && (record.layer === undefined || store.sizeOf(record.layer.blob.digest) === record.layer.blob.size))
-          store.remember(fromTravel(record));
+        if (record && isLocal(record, store)) store.remember(fromTravel(record));
       }
+      for (const record of pending.values()) if (isLocal(record, store)) store.remember(record);
     },
   };
 }
 
 function isHere({ layer }: CacheRecord, store: OfferingStore): boolean {
   return layer === undefined || store.available(layer.blob);
+}
+
+function isLocal({ layer }: Pick<CacheRecord, "layer">, store: OfferingStore): boolean {
+  return layer === undefined || store.sizeOf(layer.blob.digest) === layer.blob.size;
+}
+
+/** A blob from whichever of several caches has it. `failed` is told when none does, or when reading it fails. */
+function firstOf(sources: ReadonlySet<BytesReader>, failed: () => void): BytesReader {
+  return {
+    async has(digest, mediaType) {
+      for (const source of sources) if (await source.has(digest, mediaType)) return true;
+      return false;
+    },
+    async open(what) {
+      let problem: unknown;
+      for (const source of sources) {
+        try {
+          const bytes = await source.open(what);
+          const { unverified } = bytes;
+          return {
+            size: bytes.size,
+            read: (from, to) => watched(bytes.read(from, to), failed),
+            ...(unverified ? { unverified: (from: number) => watched(unverified(from), failed) } : {}),
+            [Symbol.asyncDispose]: () => bytes[Symbol.asyncDispose](),
+          };
+        } catch (error) {
+          problem ??= error;
+        }
+      }
+      failed();
+      throw problem;
+    },
+  };
+}
+
+async function* watched(chunks: AsyncIterable<Uint8Array>, failed: () => void): AsyncGenerator<Uint8Array> {
+  try {
+    yield* chunks;
+  } catch (error) {
+    failed();
+    throw error;
+  }
 }

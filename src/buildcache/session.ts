@@ -26,12 +26,18 @@ export interface Caches {
   readonly inline: boolean;
 }
 
-/** One build with its caches: what it recalls and remembers goes through it. */
-export interface CacheSession extends Pick<Memory, "recall" | "remember"> {
+/** One build with its caches. */
+export interface CacheSession {
+  readonly memory: Memory;
   inlined(config: ImageConfig, layers: readonly Layer[]): ImageConfig;
   finish(results: readonly (readonly Layer[])[]): Promise<void>;
   close(): Promise<void>;
+  /** Whether it was a cache that made a build fail in this way, before anything was handed over. */
+  letDown(error: unknown): boolean;
 }
+
+/** What a layer that is not what a cache said makes those who read it throw. */
+const SPOILED: readonly string[] = ["DIGEST", "TAR", "COMPRESSION"];
 
 /**
  * Reads the caches side by side; what cannot be read, or is not there yet, is a note, as with BuildKit: the build is then colder, and right
@@ -43,10 +49,13 @@ export async function beginSession(caches: Caches, store: OfferingStore, task: T
     store,
     read.flatMap((one) => one ?? []),
   );
+  let solved = false;
   return {
-    recall: memory.recall,
-    remember: memory.remember,
-    inlined: (config, layers) => (caches.inline ? withInlineCache(config, layers, chosenFor("min", memory.used(), layers)) : config),
+    memory,
+    inlined(config, layers) {
+      solved = true;
+      return caches.inline ? withInlineCache(config, layers, chosenFor("min", memory.used(), layers)) : config;
+    },
     async finish(results) {
       for (const target of caches.to) await writeCache(target, memory.used(), results.flat(), store, task);
       memory.keep();
@@ -54,17 +63,22 @@ export async function beginSession(caches: Caches, store: OfferingStore, task: T
     async close() {
       for (const place of [...caches.from, ...caches.to.map((one) => one.place)]) await place[Symbol.asyncDispose]();
     },
+    letDown(error) {
+      if (solved || !memory.borrowed || !(error instanceof Failure) || error.code === "INTERRUPTED") return false;
+      return memory.letDown || SPOILED.includes(error.code);
+    },
   };
 }
 
-async function readCache(place: CachePlace, task: Task): Promise<ReadCache | undefined> {
+async function readCache(place: CachePlace, task: Task): Promise<(ReadCache & { readonly told: Task }) | undefined> {
   const step = { type: "step", id: `internal/cache-from ${place.shown}`, label: `importing cache manifest from ${place.shown}` } as const;
   task.emit({ ...step, state: "started" });
   try {
-    const found = await place.read(task);
+    const told: Task = { signal: task.signal, emit: (news) => task.emit(news.type === "bytes" ? { ...news, id: step.id } : news) };
+    const found = await place.read(told);
     if (found === undefined) task.emit({ type: "note", text: `there is no build cache at ${place.shown} yet` });
     task.emit({ ...step, state: "done" });
-    return found;
+    return found && { ...found, told };
   } catch (error) {
     if (!(error instanceof Failure) || error.code === "INTERRUPTED") throw error;
     task.emit({ type: "note", text: `the build cache at ${place.shown} cannot be read: ${error.message}` });
@@ -84,7 +98,7 @@ async function writeCache(
   const within: Task = { signal: task.signal, emit: (news) => task.emit(news.type === "bytes" ? { ...news, id: step.id } : news) };
   task.emit({ ...step, state: "started" });
   try {
-    await place.write(await packed(chosenFor(mode, used, results), packing, store, within), store, within);
+    await place.write(await packed(chosenFor(mode, used, results), packing, store, within), store.through, within);
     task.emit({ ...step, state: "done" });
   } catch (error) {
     if (!ignoreError || !(error instanceof Failure) || error.code === "INTERRUPTED") {

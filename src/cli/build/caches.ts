@@ -1,7 +1,7 @@
 import type { BuildCaches } from "../../build/caches.ts";
 import type { CachePlace, WriteOptions } from "../../buildcache/face.ts";
 import type { OpenRepository } from "../../buildcache/repository-cache.ts";
-import type { CacheTarget } from "../../buildcache/session.ts";
+import type { CacheSession, CacheTarget } from "../../buildcache/session.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { withDefaultTag } from "../../oci/reference.ts";
 import type { Invocation } from "../command.ts";
@@ -17,7 +17,13 @@ export function readCaches(call: Invocation): BuildCaches | undefined {
   const from = call.flags.list("cache-from").flatMap((text) => readCacheFrom(text, call.env));
   const to = call.flags.list("cache-to").flatMap((text) => readCacheTo(text, call.env));
   if (from.length === 0 && to.length === 0) return undefined;
+  let session: CacheSession | undefined;
+  let withdrawn = false;
   return {
+    letDown(error) {
+      withdrawn ||= session?.letDown(error) ?? false;
+      return withdrawn;
+    },
     async begin(store, task) {
       const { beginSession } = await import("../../buildcache/session.ts");
       const places = async (where: CacheWhere, how: WriteOptions) => {
@@ -26,14 +32,15 @@ export function readCaches(call: Invocation): BuildCaches | undefined {
         return place;
       };
       const sources: CachePlace[] = [];
-      for (const where of from) sources.push(...listOf(await places(where, BOTH)));
+      for (const where of withdrawn ? [] : from) sources.push(...listOf(await places(where, BOTH)));
       const targets: CacheTarget[] = [];
       for (const one of to) {
         if (one.type !== "place") continue;
         const { where, how, mode, packing, ignoreError } = one;
         for (const place of listOf(await places(where, how))) targets.push({ place, mode, packing, ignoreError });
       }
-      return beginSession({ from: sources, to: targets, inline: to.some((one) => one.type === "inline") }, store, task);
+      session = await beginSession({ from: sources, to: targets, inline: to.some((one) => one.type === "inline") }, store, task);
+      return session;
     },
   };
 }
