@@ -9,12 +9,13 @@ import { isForeign, readDocuments } from "./documents.ts";
 /**
  * The same image with the OCI's media types instead of docker's, for OCI layouts: skopeo, podman and others read nothing else there.
  * Configurations and layers stay byte for byte, and with them the image ID; manifests and indexes of docker's types are written anew.
- * What has none comes back as it is. Throws what reading documents throws.
+ * What has none comes back as it is. With `partial`, what an index lists and is not there stays as it is listed. Throws what reading documents throws.
  */
 export async function asOci(
   from: BytesReader,
   root: Descriptor,
   task: Task,
+  partial = false,
 ): Promise<{ readonly from: BytesReader; readonly root: Descriptor }> {
   const changed = new Map<Digest, Descriptor>();
   const made = new Map<Digest, Uint8Array>();
@@ -24,7 +25,7 @@ export async function asOci(
     changed.set(before.digest, { ...before, mediaType, digest, size: bytes.length });
   };
   // Children come before their parents.
-  for (const document of await readDocuments(from, root, false, task)) {
+  for (const document of await readDocuments(from, root, partial, task)) {
     const { descriptor } = document;
     if (document.kind === "manifest") {
       if (descriptor.mediaType !== MEDIA.dockerManifest) continue;

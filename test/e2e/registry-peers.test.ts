@@ -4,7 +4,7 @@
  * they are here, do it again live.
  */
 import assert from "node:assert/strict";
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, type TestContext, test } from "node:test";
@@ -104,6 +104,12 @@ describe("images that other tools pushed, kept as they came", () => {
       const archive = `${image.replace(":", "-")}.tar`;
       await out(nought, "save", "--format", "oci-archive", "-o", archive, name);
       assert.match(await out(nought, "load", "-i", archive), /^Loaded image: /);
+      // In a layout skopeo, podman and umoci read the OCI's media types alone.
+      const layout = image.replace(":", "-");
+      await out(nought, "save", "--format", "oci-dir", "-o", layout, name);
+      const documents = readdirSync(join(dir, layout, "blobs/sha256")).map((hex) => readFileSync(join(dir, layout, "blobs/sha256", hex)));
+      for (const one of [readFileSync(join(dir, layout, "index.json")), ...documents])
+        assert.ok(one[0] !== 0x7b || !one.includes("application/vnd.docker.distribution."), one.toString());
     });
   }
 });

@@ -5,12 +5,14 @@ import { printable } from "../../kit/printable.ts";
 import { isTerminal } from "../../kit/terminal.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import type { Compression } from "../../oci/media-type.ts";
+import type { BytesReader } from "../../oci/place.ts";
 import { hostPlatform, parsePlatform } from "../../oci/platform.ts";
 import { familiarRepository, type Reference } from "../../oci/reference.ts";
 import type { ContentStore } from "../../store/face.ts";
 import { createTask, type Task } from "../../task/task.ts";
 import { type Catalog, noSuchImage, readCatalog, readImage, readName } from "../catalog.ts";
 import type { Invocation } from "../command.ts";
+import { presentPart } from "../registry/push.ts";
 import { barsFor } from "../render/bars.ts";
 
 const FORMATS = ["docker-archive", "oci-archive", "oci-dir"] as const;
@@ -45,11 +47,14 @@ export async function run(call: Invocation): Promise<void> {
         image.root = await compressed(store, image.root, { compression, ...(level === undefined ? {} : { level }) }, platform, task);
       await store.hold(image.root);
     }
-    if (format === "oci-dir") await saveFolder(store, images, output as string, task);
+    // A folder is for others to copy from: it has all that its index lists. An archive may have less, as docker's.
+    if (format === "oci-dir") for (const image of images) image.root = await presentPart(store, image.root, task);
+    const from = await inOci(store, images, task);
+    if (format === "oci-dir") await saveFolder(from, images, output as string, task);
     else {
       const { saveArchive } = await import("../../place/save.ts");
       const into = toStdout ? { stream: process.stdout, signal: call.signal } : { file: output };
-      await saveArchive(store, images, into, { format: format === "oci-archive" ? "oci" : "docker" }, task);
+      await saveArchive(from, images, into, { format: format === "oci-archive" ? "oci" : "docker" }, task);
     }
   } finally {
     bars.finish();
@@ -97,14 +102,26 @@ async function compressed(
   return representImage(store, image, { ...how, force: true }, task);
 }
 
-async function saveFolder(store: ContentStore, images: readonly Chosen[], folder: string, task: Task): Promise<void> {
+/** What was pulled with docker's media types is saved with the OCI's, which alone everybody reads in a layout; the image ID stays. */
+async function inOci(store: ContentStore, images: readonly Chosen[], task: Task): Promise<BytesReader> {
+  const { asOci } = await import("../../place/as-oci.ts");
+  let from: BytesReader = store;
+  for (const image of images) {
+    const oci = await asOci(from, image.root, task, true);
+    from = oci.from;
+    image.root = oci.root;
+  }
+  return from;
+}
+
+async function saveFolder(from: BytesReader, images: readonly Chosen[], folder: string, task: Task): Promise<void> {
   const [{ createLayout, publishUnnamed }, { copyImage }] = await Promise.all([
     import("../../place/layout.ts"),
     import("../../place/copy.ts"),
   ]);
   const layout = await createLayout(folder);
   for (const { root, names } of images) {
-    await copyImage(store, layout, root, task);
+    await copyImage(from, layout, root, task);
     if (names.length === 0) await publishUnnamed(layout, root);
     for (const name of names) await layout.publish(name, root, task);
   }
