@@ -39,6 +39,9 @@ test("scripts that only frame what debhelper writes are harmless; others are nam
   assert.equal(await why("update-alternatives --install /usr/bin/x x /usr/bin/y 1\n"), undefined);
   assert.match((await why(helper("dh_installcatalogs"))) ?? "", /a part by dh_installcatalogs/);
   assert.match((await why("adduser --system www\n")) ?? "", /does more: adduser --system www/);
+  const long = 'USER="redis"\nif true; then\n  mkdir -p ${DIR}\n  adduser --system ${USER} || true\nfi\n';
+  assert.equal(await why(long), "its postinst does more: adduser --system ${USER} || true");
+  assert.equal(await why('USER="redis"\n'), undefined);
   assert.match((await why("echo x > /etc/file\n")) ?? "", /does more: echo x/);
   assert.match((await why("update-alternatives --install /usr/bin/x x $(find) 1\n")) ?? "", /does more/);
   assert.equal(await why("anything at all\n", "libc6"), undefined);

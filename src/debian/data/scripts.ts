@@ -65,6 +65,7 @@ const FAMILIES: readonly (readonly [RegExp, "done" | "nothing", string])[] = [
 
 /** Parts that debhelper writes, by its commands: what they do is either nothing on a new system or an effect of this folder. */
 const HARMLESS_HELPERS = new Set([
+  "dh_apparmor",
   "dh_installalternatives",
   "dh_installdeb",
   "dh_installdebconf",
@@ -95,19 +96,26 @@ const HARMLESS_HELPERS = new Set([
  */
 export function uncovered(deb: Deb): string | undefined {
   if (KNOWN[deb.name] ?? FAMILIES.find(([form]) => form.test(deb.name))) return undefined;
-  for (const name of ["preinst", "postinst"] as const) {
+  // What comes after unpacking first: most of what comes before is for upgrades.
+  for (const name of ["postinst", "preinst"] as const) {
     const script = deb.files.get(name)?.toString("utf8");
     if (script === undefined) continue;
     if (!/^#!\s*\/bin\/(?:da|ba)?sh\b/.test(script)) return `its ${name} is no shell script`;
     const { rest, helpers } = stripped(script);
+    const { unread } = name === "postinst" ? alternativesOf(deb) : { unread: 0 };
+    const own = rest.filter((one) => !isFrame(one) && !(/^update-alternatives\b/.test(one) && unread === 0));
+    // The line that says most: one that makes an account, else one that changes files, else the first.
+    const line = own.find((one) => ACCOUNTS.test(one)) ?? own.find((one) => TELLING.test(one)) ?? own[0];
+    if (line !== undefined) return `its ${name} does more: ${line.length > 80 ? `${line.slice(0, 80)}…` : line}`;
     const other = helpers.find((one) => !HARMLESS_HELPERS.has(one));
     if (other) return `its ${name} has a part by ${other}`;
-    const { unread } = name === "postinst" ? alternativesOf(deb) : { unread: 0 };
-    const line = rest.find((one) => !isFrame(one) && !(/^update-alternatives\b/.test(one) && unread === 0));
-    if (line !== undefined) return `its ${name} does more: ${line.length > 60 ? `${line.slice(0, 60)}…` : line}`;
   }
   return undefined;
 }
+
+const ACCOUNTS = /\b(?:adduser|addgroup|useradd|groupadd)\b/;
+const TELLING =
+  /\b(?:dpkg-statoverride --(?:add|update)|setcap|chown|chgrp|chmod|install -|mkdir|ln -|cp |mv |mktemp|locale-gen|[a-z]+-(?:generate|gen|register)|update-[a-z-]+)\b/;
 
 /** A script's own lines, and the names of the debhelper commands that wrote the others. */
 function stripped(script: string): { readonly rest: readonly string[]; readonly helpers: readonly string[] } {
@@ -141,6 +149,7 @@ const FRAME = [
   /^if \[ "?\$1"? (?:=|!=) "?[a-z-]+"? \](?: (?:\|\||-o) \[ "?\$1"? = "?[a-z-]+"? \])*;? ?(?:then)?$/,
   /^echo\b[^>]*(?:>&2)?$/,
   /^(?:LC_ALL|LANG|PATH)=\S*(?:; export \S+)?$/,
+  /^[A-Za-z_]+=(?:"[^"`$]*"|'[^']*'|"?\$\{?1\}?"?|[\w./-]*);?$/,
   /^export [A-Z_]+(?:=\S*)?$/,
   /^unset [A-Z_]+$/,
   /^dpkg-maintscript-helper (?:rm_conffile|mv_conffile|symlink_to_dir|dir_to_symlink) /,
