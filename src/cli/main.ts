@@ -89,7 +89,8 @@ async function run(command: Command, path: string, flags: Flags, start: Flags, s
     path,
     flags,
     args: flags.args,
-    env: process.env,
+    // A policy on the command line goes before the one of the environment, wherever it is asked for.
+    env: named(command, flags, "policy") ? { ...process.env, NOUGHT_POLICY: flags.string("policy") } : process.env,
     signal,
     out: (text) => writeAll(1, text),
     err: writeError,
@@ -108,6 +109,11 @@ async function run(command: Command, path: string, flags: Flags, start: Flags, s
     const store = await opened?.catch(() => undefined);
     await store?.[Symbol.asyncDispose]();
   }
+}
+
+/** Whether a flag that not every command has was given. */
+function named(command: Command, flags: Flags, name: string): boolean {
+  return command.flags.some((flag) => flag.name === name) && flags.given(name);
 }
 
 async function showHelp(words: readonly string[]): Promise<number> {

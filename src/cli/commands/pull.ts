@@ -65,7 +65,7 @@ async function pullAll(
     const root = await from.resolve(name, task);
     // Taken away since the list was read.
     if (root === undefined) continue;
-    pulled.push(await takeRoot(from, name, root, platform, store, task));
+    pulled.push(await takeRoot(from, name, root, platform, store, around.env, task));
   }
   done();
   for (const one of pulled) if (!quiet) call.out(`${one.name.tag}: Digest: ${one.root.digest}\n`);

@@ -10,6 +10,7 @@ import type { Surroundings } from "../../registry/surroundings.ts";
 import type { ContentStore } from "../../store/face.ts";
 import { nameImage, nameOwner } from "../../store/name-image.ts";
 import type { Task } from "../../task/task.ts";
+import { admitImage } from "../sign/admit.ts";
 import { originsOf } from "./origins.ts";
 
 export interface Pulled {
@@ -65,19 +66,21 @@ export async function pullName(
   await using from = await openRepository(name, { ...around, access: "pull" }, task);
   const root = await from.resolve(name, task);
   if (root === undefined) return undefined;
-  return takeRoot(from, name, root, platform, store, task);
+  return takeRoot(from, name, root, platform, store, around.env, task);
 }
 
-/** Brings what a name of an open repository stands for into the store. */
+/** Brings what a name of an open repository stands for into the store, where the policy allows it. Throws POLICY. */
 export async function takeRoot(
   from: Repository,
   name: Reference,
   root: Descriptor,
   platform: Platform | undefined,
   store: ContentStore,
+  env: Surroundings["env"],
   task: Task,
 ): Promise<Pulled> {
   const wanted = platform ?? hostPlatform();
+  await admitImage({ place: from, name, root, platform: wanted }, env, task);
   const before = await nameOwner(store, name, task);
   if (before?.digest === root.digest && (await isWhole(store, root, wanted))) return { name, root, changed: false, layers: [] };
   const { copyImage } = await import("../../place/copy.ts");

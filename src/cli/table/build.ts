@@ -1,5 +1,6 @@
 import type { Command } from "../command.ts";
 import type { Flag } from "../flags.ts";
+import { POLICY_FLAG } from "./sign.ts";
 
 const FLAGS: readonly Flag[] = [
   { name: "add-host", type: "csv", description: 'Add a custom host-to-IP mapping for RUN (format: "host:ip")' },
@@ -55,6 +56,7 @@ const FLAGS: readonly Flag[] = [
     description: 'Output destination (format: "type=oci,dest=PATH", also docker, local, tar, image; a folder, or "-" for a tar on STDOUT)',
   },
   { name: "platform", type: "list", description: "Set target platform for build" },
+  POLICY_FLAG,
   { name: "print", type: "string", description: 'Print "syntax", "plan", "keys" or "manifest" as JSON instead of only building' },
   {
     name: "progress",

@@ -1,4 +1,5 @@
 import type { Flag } from "../flags.ts";
+import { POLICY_FLAG } from "./sign.ts";
 
 /** What `run` and `create` take, as docker's: in the order of their names. */
 export const CREATE_FLAGS: readonly Flag[] = [
@@ -36,6 +37,7 @@ export const CREATE_FLAGS: readonly Flag[] = [
   { name: "pid", type: "string", description: 'PID namespace to use: "host", "container:NAME"' },
   { name: "pids-limit", type: "int", description: "Tune container pids limit (set -1 for unlimited)" },
   { name: "platform", type: "string", description: 'Take this platform of a multi-platform image, as "os[/arch[/variant]]"' },
+  POLICY_FLAG,
   { name: "privileged", type: "bool", description: "Give extended privileges to this container" },
   { name: "publish", short: "p", type: "list", description: "Publish a container's port(s) to the host" },
   { name: "publish-all", short: "P", type: "bool", description: "Publish all exposed ports to random ports" },

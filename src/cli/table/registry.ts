@@ -1,5 +1,6 @@
 import type { Command } from "../command.ts";
 import type { Flag } from "../flags.ts";
+import { POLICY_FLAG } from "./sign.ts";
 
 const QUIET: Flag = { name: "quiet", short: "q", type: "bool", description: "Suppress verbose output" };
 const NAMES =
@@ -16,6 +17,7 @@ export const REGISTRY_COMMANDS: readonly Command[] = [
     flags: [
       { name: "all-tags", short: "a", type: "bool", description: "Download all tagged images in the repository" },
       { name: "platform", type: "string", description: 'Take this platform of a multi-platform image, as "os[/arch[/variant]]"' },
+      POLICY_FLAG,
       QUIET,
     ],
     positional: { min: 1, max: 1 },

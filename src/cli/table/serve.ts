@@ -1,4 +1,5 @@
 import type { Command } from "../command.ts";
+import { POLICY_FLAG } from "./sign.ts";
 
 /** A registry of one's own. */
 export const SERVE_COMMANDS: readonly Command[] = [
@@ -31,6 +32,7 @@ export const SERVE_COMMANDS: readonly Command[] = [
     section: "Commands",
     flags: [
       { name: "platform", type: "string", description: 'Copy only this platform, as "os[/arch[/variant]]"' },
+      POLICY_FLAG,
       { name: "compression", type: "string", default: "gzip", description: 'How plain layers are packed: "gzip", "zstd"' },
       { name: "compression-level", type: "int", description: "Level of that compression" },
       { name: "force-compression", type: "bool", description: "Pack stored layers anew that are packed in another way" },

@@ -2,6 +2,13 @@ import type { Command } from "../command.ts";
 import type { Flag } from "../flags.ts";
 
 const KEY: Flag = { name: "key", type: "string", placeholder: "key", description: "File with the key, or env://VARIABLE" };
+/** For every command that takes images from registries. */
+export const POLICY_FLAG: Flag = {
+  name: "policy",
+  type: "string",
+  placeholder: "file",
+  description: "Policy that says which images may come in (default: containers' policy.json)",
+};
 const ANNOTATIONS: Flag = { name: "annotations", short: "a", type: "list", description: "Extra key=value pairs to sign" };
 const FORMS: Flag = {
   name: "signature-format",

@@ -5,6 +5,7 @@ import { formatReference, parseNewName } from "../../oci/reference.ts";
 import type { Task } from "../../task/task.ts";
 import type { Invocation } from "../command.ts";
 import type { Packing } from "../registry/push.ts";
+import { admitImage } from "../sign/admit.ts";
 import { choose, openSource, type Source } from "./source.ts";
 import type { PlaceWord } from "./word.ts";
 
@@ -23,7 +24,10 @@ export interface CopyHow {
 export async function copyBetween(call: Invocation, from: PlaceWord, to: PlaceWord, how: CopyHow, task: Task): Promise<Descriptor> {
   await using source = await openSource(call, from, task);
   // Docker's own archive knows one platform.
-  const root = await choose(source, to.kind === "docker-archive" ? (how.platform ?? hostPlatform()) : how.platform);
+  const platform = to.kind === "docker-archive" ? (how.platform ?? hostPlatform()) : how.platform;
+  const { name, place } = source;
+  if (name && place) await admitImage({ place, name, root: source.root, platform }, call.env, task);
+  const root = await choose(source, platform);
   switch (to.kind) {
     case "registry":
       // Awaited here: the source is closed when this function ends.

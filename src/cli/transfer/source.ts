@@ -8,6 +8,7 @@ import { isIndexType } from "../../oci/media-type.ts";
 import type { BytesReader } from "../../oci/place.ts";
 import type { Platform } from "../../oci/platform.ts";
 import { formatReference, type Reference } from "../../oci/reference.ts";
+import type { Repository } from "../../registry/face.ts";
 import type { Task } from "../../task/task.ts";
 import { noSuchImage, readCatalog } from "../catalog.ts";
 import type { Invocation } from "../command.ts";
@@ -21,6 +22,8 @@ export interface Source extends AsyncDisposable {
   readonly stored: boolean;
   /** The registry's name of it. */
   readonly name?: Reference;
+  /** The registry's repository, where signatures of it are. */
+  readonly place?: Repository;
 }
 
 /** Opens the image that a word names. Throws NOT_FOUND, MANIFEST, AUTH, NETWORK, STORAGE. */
@@ -61,7 +64,7 @@ async function fromRegistry(call: Invocation, name: Reference, task: Task): Prom
   try {
     const root = await place.resolve(name, task);
     if (!root) throw new Failure("NOT_FOUND", `manifest for ${formatReference(name)} not found: manifest unknown`);
-    return { from: place, root, stored: false, name, [Symbol.asyncDispose]: () => place[Symbol.asyncDispose]() };
+    return { from: place, root, stored: false, name, place, [Symbol.asyncDispose]: () => place[Symbol.asyncDispose]() };
   } catch (error) {
     await place[Symbol.asyncDispose]();
     throw error;
