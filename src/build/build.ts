@@ -3,30 +3,39 @@ import { parseDockerfile } from "../dockerfile/parse.ts";
 import { toProgram } from "../dockerfile/program.ts";
 import { type Assembled, assemble } from "../image/assemble.ts";
 import { Failure, Failures } from "../kit/error.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
 import { hostPlatform } from "../oci/platform.ts";
 import { familiarName, withDefaultTag } from "../oci/reference.ts";
 import { openShelf, type Shelf } from "../shelf/shelf.ts";
 import type { ContentStore } from "../store/face.ts";
+import { type OfferingStore, withOffers } from "../store/offers.ts";
 import type { Task } from "../task/task.ts";
 import { advise } from "./advice.ts";
+import { baseOfTarget } from "./bases.ts";
 import type { Built } from "./built.ts";
+import type { BuildCaches, CachedBuild } from "./caches.ts";
 import { finalConfig } from "./final-config.ts";
 import type { BuildGraph } from "./graph.ts";
-import { findImages } from "./images.ts";
+import { type FoundImages, findImages } from "./images.ts";
 import { type Inlet, openInlet } from "./inlet.ts";
-import { deliver } from "./output.ts";
+import { deliver, keepsLayers } from "./output.ts";
+import { located } from "./plan/located.ts";
 import { type Platforms, plan } from "./plan/plan.ts";
 import type { RemoteImages } from "./remote.ts";
 import type { BuildRequest } from "./request.ts";
 import { check } from "./review.ts";
 import type { RunTools } from "./run/tools.ts";
-import { solve } from "./solve.ts";
-import type { StepKeys, Workshop } from "./workshop.ts";
+import { type OpenContext, solve } from "./solve.ts";
+import type { Fetched, StepKeys, Workshop } from "./workshop.ts";
 
 /** What a build came to. */
 export interface BuildResult {
   /** The image, unless every output was a file tree. */
   readonly assembled: Assembled;
+  /** What its names stand for: its manifest, or the index around it that docker's attestations need. */
+  readonly root: Descriptor;
+  /** What a registry has it by, where it was pushed: its layers are packed then. */
+  readonly pushed: Descriptor | undefined;
   readonly built: Built;
   readonly graph: BuildGraph;
   /** Names that now point to it. */
@@ -63,7 +72,7 @@ export async function open(request: BuildRequest, store: () => Promise<ContentSt
 }
 
 /** What whoever starts a build hands down to it. */
-export type BuildHooks = Pick<Workshop, "lookInto"> & { readonly remote?: RemoteImages };
+export type BuildHooks = Pick<Workshop, "lookInto"> & { readonly remote?: RemoteImages; readonly caches?: BuildCaches | undefined };
 
 /**
  * A whole build: Dockerfile → syntax → program → graph → layers → image → outputs. Throws what its parts throw; nothing is named
@@ -71,41 +80,108 @@ export type BuildHooks = Pick<Workshop, "lookInto"> & { readonly remote?: Remote
  */
 export async function build(
   request: BuildRequest,
-  store: ContentStore,
+  local: ContentStore,
   task: Task,
-  { remote, ...hooks }: BuildHooks = {},
+  { remote, caches, ...hooks }: BuildHooks = {},
 ): Promise<BuildResult> {
-  const opened = await open(request, async () => store, task);
+  const opened = await open(request, async () => local, task);
   const { inlet, program, platforms } = opened;
+  const stop = new AbortController();
+  const within: Task = { ...task, signal: AbortSignal.any([task.signal, stop.signal]) };
+  const store = withOffers(local, within);
+  const images = findImages(store, within, { remote, pull: request.pull });
+  let cached: CachedBuild | undefined;
   try {
-    const graph = await plan(program, request, platforms, findImages(store, task, { remote, pull: request.pull }));
+    const graph = await plan(program, request, platforms, images);
     check(program, request, platforms, inlet, graph, task);
-    const shelf = openShelf(store, task);
+    cached = await caches?.begin(store, within);
+    const shelf = openShelf(store, within);
     let performed = false;
     const watched: Task = {
-      ...task,
+      ...within,
       emit(news) {
         if (news.type === "step" && news.state === "started") performed = true;
         task.emit(news);
       },
     };
-    const built = await solve(
-      graph,
-      { ...tools(store, shelf, request, inlet, watched), ...hooks },
-      (input) => inlet.open(input),
-      program.syntax.lines,
-    );
+    const fetched: Fetched[] = [];
+    const shop = {
+      ...tools(store, shelf, request, inlet, watched),
+      ...hooks,
+      ...cached?.memory,
+      saw: (what: Fetched) => void fetched.push(what),
+    };
+    const built = await solveWith(graph, request, shop, (input) => inlet.open(input), program.syntax.lines, stop);
     if (task.signal.aborted) throw new Failure("INTERRUPTED", "the build was interrupted");
     const stage = graph.stages.get(graph.target);
     if (!stage) throw new Error("internal: the target was not planned");
-    const assembled = assemble(built.layers, finalConfig(stage, built, request), request.annotations);
-    if (performed && stage.config.User) advise(stage.config, await built.tree(), task);
+    const config = finalConfig(stage, built, request);
+    const assembled = assemble(built.layers, cached?.inlined(config, built.layers) ?? config, request.annotations);
+    // Advice is not worth fetching a base for.
+    const atHand = built.layers.every(({ blob }) => store.sizeOf(blob.digest) !== undefined);
+    if (performed && stage.config.User && atHand) advise(stage.config, await built.tree(), task);
     await inlet.save();
-    await deliver(request, assembled, built, { store, shelf, task, remote });
+    const facts = { platform: assembled.image.config, buildPlatform: platforms.build, graph, assembled, inlet, fetched };
+    const attest = request.attest && (await (await import("./attest.ts")).attestOf(request, [facts]));
+    const pushed = await deliver(request, assembled, built, { store, shelf, task, remote, attest });
+    await cached?.finish([built.layers]);
     await store.flush();
-    return { assembled, built, graph, names: request.names.map((name) => familiarName(withDefaultTag(name))) };
+    const { descriptor } = assembled.image;
+    const { root = descriptor } = attest?.([{ platform: assembled.image.config, root: descriptor }], undefined) ?? {};
+    return { assembled, root, pushed, built, graph, names: request.names.map((name) => familiarName(withDefaultTag(name))) };
   } finally {
+    await settled(images, task);
+    await cached?.close();
     await inlet[Symbol.asyncDispose]();
+  }
+}
+
+/**
+ * Solves a graph. Where the outputs keep the layers of the image, those of its base come meanwhile: what fails first, a step or a layer
+ * on its way, stops everything that listens to `stop`. Throws what solve throws, and what bringing throws.
+ */
+export async function solveWith(
+  graph: BuildGraph,
+  request: BuildRequest,
+  shop: Omit<Workshop, "open">,
+  context: OpenContext,
+  lines: readonly string[],
+  stop: AbortController,
+): Promise<Built> {
+  const { store, task } = shop;
+  const bring = async (layers: Built["layers"]) => {
+    if (keepsLayers(request))
+      await store.bring(
+        layers.map((layer) => layer.blob),
+        task,
+      );
+  };
+  let lost: unknown;
+  const [from, base] = baseOfTarget(graph);
+  const coming = bring(base).catch((error: unknown) => {
+    if (!stop.signal.aborted) lost = from ? located(error, from.span, lines) : error;
+    stop.abort();
+  });
+  try {
+    const built = await solve(graph, shop, context, lines, stop);
+    await coming;
+    if (lost !== undefined) throw lost;
+    await bring(built.layers);
+    return built;
+  } catch (error) {
+    stop.abort();
+    await coming;
+    throw lost ?? error;
+  }
+}
+
+/** Names the images of registries of which all came, also when the build failed: the next try need not fetch them again. */
+export async function settled(images: FoundImages, task: Task): Promise<void> {
+  try {
+    if (!task.signal.aborted) await images.settle();
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    task.emit({ type: "note", text: error.message });
   }
 }
 
@@ -115,7 +191,7 @@ export async function steps(
   request: BuildRequest,
   inlet: Inlet,
   lines: readonly string[],
-  store: ContentStore,
+  store: OfferingStore,
   task: Task,
   tellKeys: (keys: StepKeys) => void,
 ): Promise<Built> {
@@ -124,7 +200,7 @@ export async function steps(
 }
 
 /** What the steps of a request work with, whatever the platform. */
-export function tools(store: ContentStore, shelf: Shelf, request: BuildRequest, inlet: Inlet, task: Task): Omit<Workshop, "open"> {
+export function tools(store: OfferingStore, shelf: Shelf, request: BuildRequest, inlet: Inlet, task: Task): Omit<Workshop, "open"> {
   return {
     store,
     shelf,

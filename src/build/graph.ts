@@ -91,6 +91,8 @@ export interface StagePlan {
   readonly index: number;
   /** As docker calls it: its name, or `stage-N`. */
   readonly name: string;
+  /** Its FROM. */
+  readonly span: SourceSpan;
   readonly platform: Platform;
   readonly base: Base;
   readonly steps: readonly Step[];

@@ -1,13 +1,14 @@
 import type { Image } from "../image/layer.ts";
 import { openImage } from "../image/open.ts";
 import { Failure } from "../kit/error.ts";
-import type { Descriptor } from "../oci/descriptor.ts";
 import { parseDigest } from "../oci/digest.ts";
 import { isIndexType } from "../oci/media-type.ts";
 import { formatPlatform, matchesPlatform, type Platform } from "../oci/platform.ts";
 import { DEFAULT_REGISTRY, formatReference, parseReference, type Reference, withDefaultTag } from "../oci/reference.ts";
 import type { ContentStore } from "../store/face.ts";
+import type { OfferingStore } from "../store/offers.ts";
 import type { Task } from "../task/task.ts";
+import { createBases } from "./bases.ts";
 import type { FindImage } from "./plan/plan.ts";
 import type { RemoteImages } from "./remote.ts";
 import type { NamedContext } from "./request.ts";
@@ -19,27 +20,34 @@ export interface Finding {
   readonly pull?: boolean;
 }
 
+/** Finds images, and names in the end those of registries of which all layers came. */
+export interface FoundImages extends FindImage {
+  /** See Bases (bases.ts). */
+  settle(): Promise<void>;
+}
+
 /**
- * Finds base images in the local store, in OCI layouts named by `--build-context`, and, where it is given, in registries: what comes
- * from there is in the store afterwards.
+ * Finds base images in the local store, in OCI layouts named by `--build-context`, and, where it is given, in registries: of what is
+ * there only documents are read, and its layers are offered to the store.
  */
-export function findImages(store: ContentStore, task: Task, how: Finding = {}): FindImage {
-  const asked = new Map<string, Promise<Descriptor | undefined>>();
+export function findImages(store: OfferingStore, task: Task, how: Finding = {}): FoundImages {
+  const bases = createBases(store, task);
+  const asked = new Map<string, Promise<Image | undefined>>();
   /** From the registry, once for each name and platform of a build. */
-  const fetched = (name: Reference, platform: Platform): Promise<Descriptor | undefined> => {
+  const found = (name: Reference, platform: Platform): Promise<Image | undefined> => {
     const { remote } = how;
     if (remote === undefined) return Promise.resolve(undefined);
     const key = `${formatReference(name)} ${formatPlatform(platform)}`;
     const before = asked.get(key);
     if (before) return before;
-    const step = {
-      type: "step",
-      id: `internal/pull ${key}`,
-      label: `[internal] ${isReserved(name) ? "make" : "pull"} ${formatReference(name)}`,
-    } as const;
-    const pulled = performed(step, task, (within) => remote.pull(name, platform, within));
-    asked.set(key, pulled);
-    return pulled;
+    const id = `internal/${isReserved(name) ? "make" : "metadata"} ${key}`;
+    const label = `[internal] ${isReserved(name) ? "make" : "load metadata for"} ${formatReference(name)}`;
+    const looked = performed({ type: "step", id, label }, task, async (within) => {
+      const image = await remote.find(name, platform, within);
+      return image && bases.take(image, name, platform);
+    });
+    asked.set(key, looked);
+    return looked;
   };
   const known = async (name: Reference, platform: Platform): Promise<Image | undefined> => {
     const root = await store.resolve(name, task);
@@ -56,14 +64,14 @@ export function findImages(store: ContentStore, task: Task, how: Finding = {}): 
     }
   };
   return {
+    settle: () => bases.settle(),
     async image(name, platform, context) {
       if (context?.kind === "layout")
         return { image: await fromLayout(context, platform, store, task), name: `oci-layout://${context.path}` };
       const names = (context?.kind === "image" ? [context.name] : await meanings(name, how.remote)).map(withDefaultTag);
       for (const ask of how.pull && how.remote ? [false] : [true, false]) {
         for (const reference of names) {
-          const root = ask ? undefined : await fetched(reference, platform);
-          const image = ask ? await known(reference, platform) : root && (await openImage(store, root, platform));
+          const image = await (ask ? known : found)(reference, platform);
           if (!image) continue;
           if (ask) tellOwner(image, reference, task);
           warnPlatform(image, platform, reference, task);

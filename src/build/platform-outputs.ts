@@ -3,7 +3,7 @@ import type { Pending } from "../kit/output.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Platform } from "../oci/platform.ts";
 import { withDefaultTag } from "../oci/reference.ts";
-import { handOver, nameRoot, type OutputTools, represented, writeImageFile } from "./output.ts";
+import { handOver, keepsLayers, nameRoot, type OutputTools, represented, writeImageFile } from "./output.ts";
 import { indexOver, type PlatformBuilt } from "./platforms.ts";
 import type { BuildRequest, OutputRequest } from "./request.ts";
 
@@ -17,15 +17,21 @@ export function refuseOutputs(request: BuildRequest): void {
 
 /**
  * Hands over the images of several platforms: as one index, or for files a folder for each (`linux_arm64`), as buildx does. Throws as
- * deliver
- * does. The result is the index over the images as they are in the store.
+ * deliver does. The result is the index over the images as they are in the store; where they are in a registry only, as they are there.
  */
 export async function deliverPlatforms(request: BuildRequest, made: readonly PlatformBuilt[], tools: OutputTools): Promise<Descriptor> {
   const { store } = tools;
   const plain = indexOver(made.map(({ platform, assembled }) => ({ platform, root: assembled.image.descriptor })));
-  await store.putMany([...made.flatMap(({ assembled }) => [assembled.configBytes, assembled.manifestBytes]), plain.bytes]);
-  await handOver(request, tools, (output, later) => one(output, request, made, plain.descriptor, tools, later), plain.descriptor);
-  return plain.descriptor;
+  const documents = [...made.flatMap(({ assembled }) => [assembled.configBytes, assembled.manifestBytes]), plain.bytes];
+  if (keepsLayers(request)) await store.putMany(documents);
+  const attested = tools.attest?.(
+    made.map(({ platform, assembled }) => ({ platform, root: assembled.image.descriptor })),
+    plain.descriptor,
+  );
+  const what = { root: plain.descriptor, documents, attested };
+  const pushed = await handOver(request, tools, (output, later) => one(output, request, made, plain.descriptor, tools, later), what);
+  const root = attested?.root ?? plain.descriptor;
+  return keepsLayers(request) ? root : (pushed ?? root);
 }
 
 async function one(
@@ -60,8 +66,9 @@ async function one(
   const { bytes, descriptor: root } = changed ? indexOver(roots) : { bytes: undefined, descriptor: plain };
   if (bytes) await store.put(bytes);
   const names = [...request.names, ...output.names].map(withDefaultTag);
-  if (output.type === "image") await nameRoot(root, root.digest, names, tools);
-  else await writeImageFile(output, root, names, tools, later);
+  const attested = tools.attest?.(roots, root);
+  if (output.type === "image") await nameRoot(root, (attested?.root ?? root).digest, names, tools, attested);
+  else await writeImageFile(output, root, names, tools, later, attested);
 }
 
 /** buildx's name for a platform's folder: `linux_arm64`, `linux_arm_v7`. */

@@ -7,10 +7,13 @@ import { MEDIA } from "../oci/media-type.ts";
 import { formatPlatform, type Platform } from "../oci/platform.ts";
 import { openShelf } from "../shelf/shelf.ts";
 import type { ContentStore } from "../store/face.ts";
+import { withOffers } from "../store/offers.ts";
 import type { Task } from "../task/task.ts";
-import { type BuildHooks, type Opened, open, tools } from "./build.ts";
+import { type BuildHooks, type Opened, open, settled, solveWith, tools } from "./build.ts";
 import type { Built } from "./built.ts";
+import type { CachedBuild } from "./caches.ts";
 import { finalConfig } from "./final-config.ts";
+import type { BuildGraph } from "./graph.ts";
 import { findImages } from "./images.ts";
 import type { OpenInput } from "./input.ts";
 import { keyOf } from "./key.ts";
@@ -19,15 +22,18 @@ import { type FindImage, plan } from "./plan/plan.ts";
 import { deliverPlatforms, refuseOutputs } from "./platform-outputs.ts";
 import type { BuildRequest } from "./request.ts";
 import { check } from "./review.ts";
-import { type OpenContext, solve } from "./solve.ts";
+import type { OpenContext } from "./solve.ts";
 import { createTurns } from "./turns.ts";
-import type { Workshop } from "./workshop.ts";
+import type { Fetched, Workshop } from "./workshop.ts";
 
 /** The image of one platform. */
 export interface PlatformBuilt {
   readonly platform: Platform;
   readonly assembled: Assembled;
   readonly built: Built;
+  readonly graph: BuildGraph;
+  /** What ADD fetched. */
+  readonly fetched: readonly Fetched[];
 }
 
 /**
@@ -38,24 +44,28 @@ export interface PlatformBuilt {
 export async function buildPlatforms(
   request: BuildRequest,
   platforms: readonly Platform[],
-  store: ContentStore,
+  local: ContentStore,
   task: Task,
-  { remote, ...hooks }: BuildHooks = {},
+  { remote, caches, ...hooks }: BuildHooks = {},
 ): Promise<Descriptor> {
   refuseOutputs(request);
-  const opened = await open(request, async () => store, task);
+  const opened = await open(request, async () => local, task);
   const { inlet } = opened;
+  const stop = new AbortController();
+  const within: Task = { ...task, signal: AbortSignal.any([task.signal, stop.signal]) };
+  const store = withOffers(local, within);
+  const images = findImages(store, within, { remote, pull: request.pull });
+  let cached: CachedBuild | undefined;
   try {
-    const shelf = openShelf(store, task);
-    const stop = new AbortController();
-    const within: Task = { ...task, signal: AbortSignal.any([task.signal, stop.signal]) };
-    const shop = { ...tools(store, shelf, request, inlet, within), ...hooks, turns: createTurns() };
-    const find = findImages(store, within, { remote, pull: request.pull });
+    const shelf = openShelf(store, within);
+    const begun = await caches?.begin(store, within);
+    cached = begun;
+    const shop = { ...tools(store, shelf, request, inlet, within), ...hooks, ...begun?.memory, turns: createTurns() };
     const context = once((input) => inlet.open(input));
     let first: unknown;
     const each = platforms.map(async (target, at) => {
       try {
-        return await buildOne(opened, request, target, at === 0, find, { ...shop, task: toldFor(target, within) }, context);
+        return await buildOne(opened, request, target, at === 0, images, { ...shop, task: toldFor(target, within) }, context, stop, begun);
       } catch (error) {
         first ??= error;
         stop.abort();
@@ -67,11 +77,16 @@ export async function buildPlatforms(
     if (task.signal.aborted) throw new Failure("INTERRUPTED", "the build was interrupted");
     const made = settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
     await inlet.save();
-    const into: OutputTools = { store, shelf, task, remote };
+    const facts = () => made.map((one) => ({ ...one, buildPlatform: opened.platforms.build, inlet }));
+    const attest = request.attest && (await (await import("./attest.ts")).attestOf(request, facts()));
+    const into: OutputTools = { store, shelf, task, remote, attest };
     const root = await deliverPlatforms(request, made, into);
+    await cached?.finish(made.map(({ built }) => built.layers));
     await store.flush();
     return root;
   } finally {
+    await settled(images, task);
+    await cached?.close();
     await inlet[Symbol.asyncDispose]();
   }
 }
@@ -84,14 +99,20 @@ async function buildOne(
   find: FindImage,
   shop: Omit<Workshop, "open">,
   context: OpenContext,
+  stop: AbortController,
+  cached: CachedBuild | undefined,
 ): Promise<PlatformBuilt> {
   const graph = await plan(program, request, { build, target }, find);
   // The same findings need not be told for each.
   if (isFirst) check(program, request, { build, target }, inlet, graph, shop.task);
-  const built = await solve(graph, shop, context, program.syntax.lines);
+  const fetched: Fetched[] = [];
+  const watching = { ...shop, saw: (what: Fetched) => void fetched.push(what) };
+  const built = await solveWith(graph, request, watching, context, program.syntax.lines, stop);
   const stage = graph.stages.get(graph.target);
   if (!stage) throw new Error("internal: the target was not planned");
-  return { platform: target, assembled: assemble(built.layers, finalConfig(stage, built, request), request.annotations), built };
+  const config = finalConfig(stage, built, request);
+  const assembled = assemble(built.layers, cached?.inlined(config, built.layers) ?? config, request.annotations);
+  return { platform: target, assembled, built, graph, fetched };
 }
 
 /** The index over images of several platforms, and its bytes. OCI image-spec, image-index.md. */

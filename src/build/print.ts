@@ -1,6 +1,7 @@
 import { printSyntaxJson } from "../dockerfile/print.ts";
 import { assemble } from "../image/assemble.ts";
 import type { ContentStore } from "../store/face.ts";
+import { withOffers } from "../store/offers.ts";
 import type { Task } from "../task/task.ts";
 import { open, steps } from "./build.ts";
 import { finalConfig } from "./final-config.ts";
@@ -20,13 +21,14 @@ export type Printable = "syntax" | "plan" | "keys" | "manifest";
 export async function print(
   what: Printable,
   request: BuildRequest,
-  store: ContentStore,
+  local: ContentStore,
   task: Task,
   remote?: RemoteImages,
 ): Promise<string> {
-  const opened = await open(request, async () => store, task);
+  const opened = await open(request, async () => local, task);
   await using inlet = opened.inlet;
   if (what === "syntax") return printSyntaxJson(opened.program.syntax);
+  const store = withOffers(local, task);
   const graph = await plan(opened.program, request, opened.platforms, findImages(store, task, { remote, pull: request.pull }));
   if (what === "plan") return json({ target: graph.target, stages: [...graph.stages.values()].map(stagePicture) });
   const keys: StepKeys[] = [];
@@ -50,7 +52,7 @@ function inOrder(keys: readonly StepKeys[], graph: BuildGraph): StepKeys[] {
 }
 
 function stagePicture(stage: StagePlan): unknown {
-  const { base, baseConfig: _, ...rest } = stage;
+  const { base, baseConfig: _, span: __, ...rest } = stage;
   const from = base.kind === "image" ? { kind: base.kind, name: base.name, digest: base.image.descriptor.digest } : base;
   return { ...rest, base: from };
 }

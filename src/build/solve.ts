@@ -15,19 +15,19 @@ export type OpenContext = (input: InputRef & { readonly from: "context" | "named
 /**
  * Builds the target of a graph: the stages it needs, each once, those that do not wait for one another side by side. What a stage
  * comes to is memorised by its index. Throws what steps throw, with their place in the Dockerfile; the stages beside are stopped
- * then, and over when it throws.
+ * then by `stop`, with whatever else listens to it, and over when it throws.
  */
 export async function solve(
   graph: BuildGraph,
   tools: Omit<Workshop, "open">,
   openContext: OpenContext,
   lines: readonly string[],
+  stop = new AbortController(),
 ): Promise<Built> {
   const stages = new Map<number, Promise<Built>>();
   const contexts = new Map<string, Promise<OpenInput>>();
   /** The failure that stopped the others. */
   let first: unknown;
-  const stop = new AbortController();
   const task: Task = { ...tools.task, signal: AbortSignal.any([tools.task.signal, stop.signal]) };
   const shop: Workshop = { ...tools, task, open };
 

@@ -10,9 +10,10 @@ import type { Step } from "./graph.ts";
 import { draftDigest, keyOf } from "./key.ts";
 import type { Workshop } from "./workshop.ts";
 
-/** What a cached step is remembered as: the layer, and the newest time in it. */
+/** What a cached step is remembered as: the layer, the newest time in it, and its exact key, which a hit by the quick one does not make. */
 interface Remembered {
   readonly newest: number;
+  readonly exact?: Digest;
 }
 
 /**
@@ -78,7 +79,8 @@ export async function solveStep(step: Step, below: Built, useCache: boolean, sho
   const after = late && recall(late, below, shop);
   if (after) return finish(after, true);
   const sealedExact = exact ?? draftDigest(sealed.draft, shop.epoch, find);
-  for (const key of [quickOf(selections), sealedExact]) if (key) shop.remember({ key, layer, value: { newest } satisfies Remembered });
+  const value: Remembered = { newest, ...(sealedExact ? { exact: sealedExact } : {}) };
+  for (const key of [quickOf(selections), sealedExact]) if (key) shop.remember({ key, layer, value });
   shop.remember({ key: definition });
   return finish(built, false, sealedExact);
 }
@@ -125,16 +127,16 @@ async function all(prepared: readonly Prepared[], ask: (one: Prepared) => Promis
   return digests;
 }
 
-/** A record counts only while its blob is there: a store that was pruned, or damaged, is a miss and no error. */
+/** A record counts only while its blob can be had: a store that was pruned, or damaged, is a miss and no error. */
 function recall(key: Digest, below: Built, shop: Workshop): Built | undefined {
   const record = shop.recall(key);
-  if (record?.layer === undefined || shop.store.sizeOf(record.layer.blob.digest) !== record.layer.blob.size) return undefined;
+  if (record?.layer === undefined || !shop.store.available(record.layer.blob)) return undefined;
   return builtOn(below, record.layer as Layer, (record.value as Remembered).newest, shop.shelf);
 }
 
 function copyRecord(from: Digest, to: Digest, shop: Workshop): void {
   const record = shop.recall(from);
-  if (record?.layer) shop.remember({ key: to, layer: record.layer, value: record.value });
+  if (record?.layer) shop.remember({ key: to, layer: record.layer, value: { ...(record.value as Remembered), exact: from } });
 }
 
 /**

@@ -2,7 +2,8 @@ import type { Failure } from "../kit/error.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { SandboxMount, SandboxSpec } from "../sandbox/spec.ts";
 import type { Shelf } from "../shelf/shelf.ts";
-import type { CacheRecord, ContentStore } from "../store/face.ts";
+import type { CacheRecord } from "../store/face.ts";
+import type { OfferingStore } from "../store/offers.ts";
 import type { Task } from "../task/task.ts";
 import type { Tree } from "../tree/tree.ts";
 import type { InputRef } from "./graph.ts";
@@ -36,15 +37,21 @@ export interface FailedScene {
   open(mounts: readonly SandboxMount[]): SandboxSpec;
 }
 
+/** Something that ADD fetched, known by its content or its commit. */
+export type Fetched = { readonly url: string } & ({ readonly digest: Digest } | { readonly commit: string });
+
 /** What steps work with: handed down by solve, so that a step knows nothing of flags, terminals or folders of the store. */
 export interface Workshop {
-  readonly store: ContentStore;
+  /** Blobs of registries that a step reads are fetched by it. */
+  readonly store: OfferingStore;
   readonly shelf: Shelf;
   readonly task: Task;
   /** SOURCE_DATE_EPOCH in seconds. */
   readonly epoch: number | undefined;
   /** Told of the keys of every step, for `--print keys`. */
   readonly tellKeys?: (keys: StepKeys) => void;
+  /** Told of everything that ADD fetched, for provenance. */
+  readonly saw?: (what: Fetched) => void;
   /** Opens what COPY --from, FROM or the context name; waits for a stage to be built. */
   open(input: InputRef): Promise<OpenInput>;
   recall(key: Digest): CacheRecord | undefined;

@@ -50,9 +50,14 @@ export async function uploadKnown(
   what: Known,
   from: string | undefined,
 ): Promise<Arrival> {
-  const bytes = source instanceof Uint8Array ? source : what.size <= SMALL ? await gather(source, what) : undefined;
-  if (bytes !== undefined) check(bytes, what);
-  const reread = bytes === undefined && "from" in (source as object) ? (source as Rereadable) : undefined;
+  const whole = async () => {
+    if (!(source instanceof Uint8Array)) return what.size <= SMALL ? gather(source, what) : undefined;
+    check(source, what);
+    return source;
+  };
+  // What may be mounted need not be read before the registry has refused that.
+  let bytes = from === undefined ? await whole() : undefined;
+  let reread: Rereadable | undefined;
   const patience = createPatience(to.retryMs, to.task, (problem) =>
     to.task.emit({ type: "note", text: `${(problem as Failure).message}; trying again` }),
   );
@@ -62,6 +67,8 @@ export async function uploadKnown(
     const session = await start(to, what.digest, mountable);
     mountable = undefined;
     if (session === undefined) return "mounted";
+    bytes ??= first && from !== undefined ? await whole() : undefined;
+    if (bytes === undefined && "from" in source) reread = source as Rereadable;
     try {
       if (bytes !== undefined) {
         await finish(to, session.location, what, bytes);
@@ -287,9 +294,9 @@ async function* counted(source: AsyncIterable<Uint8Array>, what: Known, verified
     size += piece.length;
     if (size > what.size) throw new Failure("DIGEST", `blob ${what.digest} has more than the ${what.size} bytes announced`);
     hash?.update(piece);
-    // The last piece waits for the verdict: without it the registry keeps nothing.
-    if (held !== undefined) yield held;
-    held = piece;
+    if (size < what.size) yield piece;
+    // The last piece waits for the verdict: without it the registry keeps nothing. The source may use its memory again.
+    else if (piece.length > 0) held = Buffer.from(piece);
   }
   const digest = hash?.digest();
   if (size !== what.size) throw new Failure("DIGEST", `blob ${what.digest} has ${size} bytes where ${what.size} are announced`);

@@ -118,6 +118,8 @@ async function unpack(store: ContentStore, diffId: Digest, layer: Layer | undefi
   const blob = layer?.blob ?? store.blobOf(diffId);
   if (!blob || layerCompression(blob.mediaType) === undefined) throw new Failure("NOT_FOUND", `layer ${diffId} is not in the store`);
   await using source = await store.open(blob);
+  // A plain layer that came just now is what was wanted.
+  if (blob.digest === diffId) return;
   const { bytes } = await decompress(source.read());
   const writer = store.writer();
   try {

@@ -88,16 +88,18 @@ test("a build pulls its bases and what it copies from, and pushes what it made",
     nought.out("push", "-q", `${host}/${name}:1`);
   }
   nought.out("image", "prune", "-af");
+  nought.out("builder", "prune", "-af");
   const { status, stderr } = nought.run(["build", "--progress", "plain", "--push", "-t", `${host}/top:1`, "top"]);
   assert.equal(status, 0, stderr);
+  assert.match(stderr, new RegExp(`\\[internal\\] load metadata for ${host}/base:1\n`));
   assert.match(stderr, new RegExp(`\\[internal\\] pull ${host}/base:1\n`));
   assert.match(stderr, new RegExp(`pushing manifest for ${host}/top:1@sha256:[0-9a-f]{64} done`));
   nought.out("rmi", `${host}/top:1`);
   nought.out("pull", "-q", `${host}/top:1`);
   assert.match(nought.out("inspect", "-f", "{{.Config.Env}} {{len .RootFS.Layers}}", `${host}/top:1`), /WHO=base.* 2\n/);
   // What is here is not asked for again, unless --pull says so.
-  assert.doesNotMatch(nought.run(["build", "--progress", "plain", "top"]).stderr, /\[internal\] pull/);
-  assert.match(nought.run(["build", "--progress", "plain", "--pull", "top"]).stderr, /\[internal\] pull/);
+  assert.doesNotMatch(nought.run(["build", "--progress", "plain", "top"]).stderr, /\[internal\] (?:pull|load metadata)/);
+  assert.match(nought.run(["build", "--progress", "plain", "--pull", "top"]).stderr, /\[internal\] load metadata for/);
   nought.out("build", "-o", `type=registry,name=${host}/only:1`, "top");
   assert.equal(nought.out("images", "-q", `${host}/only`), "");
   nought.out("pull", "-q", `${host}/only:1`);

@@ -111,6 +111,7 @@ class Planner {
       return {
         index: stage.index,
         name,
+        span: stage.span,
         platform,
         base: base.kind === "folder" ? { kind: "scratch" } : base,
         steps: labelled(name, base, state.steps, stage),

@@ -40,7 +40,7 @@ export async function solveRun(step: Step, op: RunOp, below: Built, useCache: bo
     return built;
   };
   const record = useCache ? shop.recall(key) : undefined;
-  if (record?.layer !== undefined && shop.store.sizeOf(record.layer.blob.digest) === record.layer.blob.size)
+  if (record?.layer !== undefined && shop.store.available(record.layer.blob))
     return finish(builtOn(below, record.layer, (record.value as Remembered).newest, shop.shelf), true);
 
   task.emit({ type: "step", ...told, state: "started" });

@@ -88,7 +88,8 @@ async function printValue(call: Invocation, request: BuildRequest, task: Task): 
     throw new Failure("UNSUPPORTED", `--print ${printable(wanted)} is for one platform at a time`);
   if (!what) throw new Failure("USAGE", `--print ${printable(wanted)}: it is one of ${PRINTABLE.join(", ")}`);
   const { print } = await import("../../build/print.ts");
-  call.out(ended(calmJson(await print(what, request, await call.store(), task, remoteImages(call)))));
+  await using remote = remoteImages(call);
+  call.out(ended(calmJson(await print(what, request, await call.store(), task, remote))));
 }
 
 function json(value: unknown): string {

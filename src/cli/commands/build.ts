@@ -1,5 +1,6 @@
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { withCaches } from "../../build/caches.ts";
 import type { BuildRequest } from "../../build/request.ts";
 import { Failure } from "../../kit/error.ts";
 import { printable } from "../../kit/printable.ts";
@@ -9,6 +10,8 @@ import type { Digest } from "../../oci/digest.ts";
 import { formatReference } from "../../oci/reference.ts";
 import { createTask } from "../../task/task.ts";
 import { acceptedFlags } from "../build/accepted.ts";
+import { attestNotes } from "../build/attest.ts";
+import { readCaches } from "../build/caches.ts";
 import { enterForRun } from "../build/enter.ts";
 import { readRequest } from "../build/request.ts";
 import type { Invocation } from "../command.ts";
@@ -30,10 +33,11 @@ export async function run(call: Invocation): Promise<number> {
   if (iidfile) rmSync(iidfile, { force: true });
   const early = await enterForRun(call);
   const request = await readRequest(call);
+  const caches = readCaches(call);
   const refused = early ?? (await enterForRun(call, request));
   const renderer = await createRenderer(mode, call.env);
   const task = createTask(renderer.listener, call.signal);
-  for (const text of notes) task.emit({ type: "note", text });
+  for (const text of [...notes, ...attestNotes(flags, request)]) task.emit({ type: "note", text });
   if (refused !== undefined) task.emit({ type: "note", text: `RUN steps that are not in the cache cannot be performed: ${refused}` });
   try {
     if (asked !== "build" || flags.given("print")) {
@@ -45,17 +49,21 @@ export async function run(call: Invocation): Promise<number> {
     const store = await call.store();
     const { build } = await import("../../build/build.ts");
     const hooks = lookIntoFailures(call) ? { lookInto: (await import("../build/look-into.ts")).lookInto(call, store, task) } : {};
-    const given = { ...hooks, remote: remoteImages(call) };
-    if (request.platforms) {
+    await using remote = remoteImages(call);
+    const given = { ...hooks, remote, caches };
+    const { platforms } = request;
+    if (platforms) {
       const { buildPlatforms } = await import("../../build/platforms.ts");
-      const root = await buildPlatforms(request, request.platforms, store, task, given);
+      const root = await withCaches(caches, task, () => buildPlatforms(request, platforms, store, task, given));
       renderer.finish();
       report(call, request, root, undefined);
       return 0;
     }
-    const { image } = (await build(request, store, task, given)).assembled;
+    const { assembled, root, pushed } = await withCaches(caches, task, () => build(request, store, task, given));
+    const { image } = assembled;
     renderer.finish();
-    report(call, request, image.descriptor, image.configDescriptor.digest);
+    const only = request.outputs.length > 0 && request.outputs.every((one) => one.push === "only");
+    report(call, request, (only ? pushed : undefined) ?? root, image.configDescriptor.digest);
     return 0;
   } catch (error) {
     if (!(error instanceof Failure)) {

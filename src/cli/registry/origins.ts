@@ -37,6 +37,8 @@ export function originsOf(store: ContentStore): Origins {
     note(blobs, name) {
       const now = read();
       const place = `${name.registry}/${name.repository}`;
+      known = now;
+      if (blobs.every((blob) => now.get(blob)?.[0] === place)) return;
       for (const blob of blobs) {
         const places = [place, ...(now.get(blob) ?? []).filter((one) => one !== place)].slice(0, REPOSITORIES);
         // Used last, forgotten last.

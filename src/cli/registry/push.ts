@@ -4,6 +4,7 @@ import { Failure } from "../../kit/error.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import { type Digest, digestOf } from "../../oci/digest.ts";
 import { type Compression, isIndexType, isManifestType, layerCompression } from "../../oci/media-type.ts";
+import type { BytesReader } from "../../oci/place.ts";
 import { hostPlatform } from "../../oci/platform.ts";
 import type { Reference } from "../../oci/reference.ts";
 import type { Surroundings } from "../../registry/surroundings.ts";
@@ -16,6 +17,12 @@ export interface Packing {
   readonly compression: Compression;
   readonly level?: number;
   readonly force: boolean;
+  /** The documents go as they are in the store, plain layers too: their digests are what matters. */
+  readonly asStored?: boolean;
+  /** No tag is set: the image is there by its digest alone. */
+  readonly byDigest?: boolean;
+  /** False leaves what refers to the image where it is. */
+  readonly referrers?: boolean;
 }
 
 export interface Pushed {
@@ -36,17 +43,35 @@ export async function pushImage(
   around: Surroundings,
   task: Task,
 ): Promise<Pushed> {
-  const [{ openRepository }, { copyImage }] = await Promise.all([import("../../registry/repository.ts"), import("../../place/copy.ts")]);
   await store.hold(root);
-  const packed = await packForRegistry(store, await presentPart(store, root, task), packing, task);
+  return sendImage(name, await presentPart(store, root, task), packing, store, store, around, task);
+}
+
+/** The same for an image of which not all is in the store: its documents are read there, and what the registry lacks through `from`. */
+export async function sendImage(
+  name: Reference,
+  root: Descriptor,
+  packing: Packing,
+  store: ContentStore,
+  from: BytesReader,
+  around: Surroundings,
+  task: Task,
+): Promise<Pushed> {
+  const [{ openRepository }, { copyImage }] = await Promise.all([import("../../registry/repository.ts"), import("../../place/copy.ts")]);
+  const packed = packing.asStored ? root : await packForRegistry(store, root, packing, task);
   const origins = originsOf(store);
   const mountFrom = (blob: Digest) => origins.find(blob, name);
   await using to = await openRepository(name, { ...around, access: "push", mountFrom }, task);
   const { configs, layers } = partsOf(store, packed);
   // A registry takes a manifest only with all its parts.
-  if (!(await to.has(packed.digest, packed.mediaType))) await copyImage(store, to, packed, task);
+  if (!(await to.has(packed.digest, packed.mediaType))) await copyImage(from, to, packed, task);
+  if (packing.referrers !== false) {
+    const { sendReferrers } = await import("./referrers.ts");
+    const source = { has: from.has, open: from.open, referrers: (subject: Digest) => store.referrers(subject) };
+    await sendReferrers(source, to, root, packed, task);
+  }
   const told = layers.map((digest) => ({ digest, what: wordsFor(to.arrivals.get(digest), origins.find(digest, name)) }));
-  await to.publish(name, packed, task);
+  await to.publish(packing.byDigest ? withDigest(name, packed.digest) : name, packed, task);
   origins.note([...configs, ...layers], name);
   return { root: packed, layers: told };
 }
@@ -69,10 +94,14 @@ export async function presentPart(store: ContentStore, root: Descriptor, task: T
 export async function packForRegistry(store: ContentStore, root: Descriptor, packing: Packing, task: Task): Promise<Descriptor> {
   if (isIndexType(root.mediaType)) {
     const index = parseIndex(store.readDocument(root), root.digest, root.mediaType);
-    const manifests: Descriptor[] = [];
-    for (const one of index.manifests) manifests.push({ ...one, ...(await packForRegistry(store, one, packing, task)) });
-    if (manifests.every((one, at) => one.digest === index.manifests[at]?.digest)) return root;
-    const bytes = encodeIndex({ ...index, manifests });
+    const packed: Descriptor[] = [];
+    for (const one of index.manifests) packed.push({ ...one, ...(await packForRegistry(store, one, packing, task)) });
+    const became = new Map(
+      index.manifests.flatMap(({ digest }, at) => (packed[at]?.digest === digest ? [] : [[digest, packed[at] as Descriptor]])),
+    );
+    if (became.size === 0) return root;
+    const { followPacking } = await import("./attestations.ts");
+    const bytes = encodeIndex({ ...index, manifests: await followPacking(store, packed, became, task) });
     return { mediaType: index.mediaType, digest: digestOf(bytes), size: (await store.put(bytes)).size };
   }
   let image: Awaited<ReturnType<typeof openImage>>;
@@ -87,6 +116,10 @@ export async function packForRegistry(store: ContentStore, root: Descriptor, pac
   if (!plain && !packing.force) return root;
   const { representImage } = await import("../../place/represent.ts");
   return representImage(store, image, packing, task);
+}
+
+function withDigest({ registry, repository }: Reference, digest: Digest): Reference {
+  return { registry, repository, digest };
 }
 
 function wordsFor(arrival: "sent" | "mounted" | undefined, from: string | undefined): string {
