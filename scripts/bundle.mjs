@@ -18,7 +18,7 @@ const shared = {
   minifyWhitespace: true,
   legalComments: "none",
   external: ["@noble/ciphers", "@sigstore/bundle", "xz-decompress", "openpgp", "smol-toml", "yaml"],
-  define: { NOUGHT_VERSION: JSON.stringify(version) },
+  define: { NOUGHT_VERSION: JSON.stringify(version), NOUGHT_DEB_WORKER: JSON.stringify("deb-worker.cjs") },
   logLevel: "warning",
   absWorkingDir: root,
 };

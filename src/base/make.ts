@@ -1,12 +1,9 @@
-import { createReadStream } from "node:fs";
 import { Site } from "../debian/data/site.ts";
-import { type Deb, readDeb } from "../debian/deb.ts";
 import { DebContents } from "../debian/deb-contents.ts";
 import type { Archive, LockEntry } from "../debian/face.ts";
 import { type Assembled, assemble } from "../image/assemble.ts";
 import type { Layer } from "../image/layer.ts";
 import { seal } from "../image/seal.ts";
-import { Failure } from "../kit/error.ts";
 import type { HistoryEntry, ImageConfig } from "../oci/config.ts";
 import type { Platform } from "../oci/platform.ts";
 import type { Shelf } from "../shelf/shelf.ts";
@@ -15,6 +12,7 @@ import type { Task } from "../task/task.ts";
 import { compose, prepare } from "./compose.ts";
 import { oneLayerEach } from "./layers.ts";
 import type { Pinned } from "./pinned.ts";
+import { readStages } from "./read-stages.ts";
 import type { Recipe, Stage } from "./recipe.ts";
 
 export interface MakeTools {
@@ -23,9 +21,6 @@ export interface MakeTools {
   readonly archive: Archive;
   readonly task: Task;
 }
-
-/** Packages read at a time: two are unpacked while others are fetched. */
-const WIDTH = 4;
 
 /**
  * Makes the image of a recipe from pinned packages: they are fetched, checked and read side by side, each stage is sealed as a layer,
@@ -41,9 +36,10 @@ export async function makeImage(recipe: Recipe, pinned: Pinned, platform: Platfo
   const layers: Layer[] = [];
   const history: HistoryEntry[] = [];
   const warnings: string[] = [];
+  await using reads = readStages(pinned.stages, contents, tools);
   for (const [index, stage] of oneLayerEach(recipe).entries()) {
     const entries = pinned.stages[index] ?? [];
-    const debs = await readDebs(entries, contents, tools);
+    const debs = await reads.stage(index);
     const composed = await compose(site, stage, debs, pinned.architecture);
     warnings.push(...composed.warnings);
     if (composed.draft.length === 0) continue;
@@ -68,32 +64,6 @@ function createdBy(stage: Stage, entries: readonly LockEntry[]): string {
   const names = entries.map(({ name, version }) => `${name}=${version}`);
   const shown = names.slice(0, 12).join(" ");
   return `nought base: ${stage.title}${names.length === 0 ? "" : ` (${shown}${names.length > 12 ? ` and ${names.length - 12} more` : ""})`}`;
-}
-
-/** Fetches and reads packages, several at a time, and gives them in the order asked for. */
-async function readDebs(entries: readonly LockEntry[], contents: DebContents, { archive, task }: MakeTools): Promise<Deb[]> {
-  const debs: Deb[] = Array.from({ length: entries.length });
-  let next = 0;
-  let failed = false;
-  const worker = async () => {
-    while (!failed && next < entries.length) {
-      const index = next++;
-      const entry = entries[index] as LockEntry;
-      if (task.signal.aborted) throw new Failure("INTERRUPTED", "interrupted while packages were read");
-      try {
-        const file = await archive.fetchDeb(entry, task);
-        const label = `${entry.name} ${entry.version}`;
-        debs[index] = await readDeb(createReadStream(file.path, { highWaterMark: 1 << 20 }), label, contents, task, entry);
-      } catch (error) {
-        failed = true;
-        throw error;
-      }
-    }
-  };
-  const running = Array.from({ length: Math.min(WIDTH, entries.length) }, worker);
-  await Promise.allSettled(running);
-  await Promise.all(running);
-  return debs;
 }
 
 function configOf(

@@ -61,7 +61,10 @@ export class DebContents implements Disposable {
           this.#files.set(digest, file.path);
           return (offset) => ({ in: "layer", diffId: digest, offset });
         }
-        const whole = Buffer.concat(pieces.splice(0), length);
+        // A buffer of its own, never a part of Node's pool: another thread may take it over.
+        const whole = Buffer.from(new ArrayBuffer(length));
+        let at = 0;
+        for (const one of pieces.splice(0)) at += one.copy(whole, at);
         return (offset, size) => ({ in: "memory", bytes: whole.subarray(offset, offset + size) });
       },
       abort: () => {
@@ -72,6 +75,30 @@ export class DebContents implements Disposable {
         rmSync(file.path, { force: true });
       },
     };
+  }
+
+  /** Sets aside memory for a package that another thread reads: at most so many bytes, and no more than there are. */
+  grant(most: number): number {
+    const granted = Math.min(most, this.#room);
+    this.#room -= granted;
+    return granted;
+  }
+
+  /** Ends a grant, of which `used` bytes are still in memory. */
+  settle(granted: number, used: number): void {
+    this.#room += granted - used;
+  }
+
+  /** The temporary files, which are no longer this object's to remove. */
+  handOver(): readonly (readonly [Digest, string])[] {
+    const files = [...this.#files];
+    this.#files.clear();
+    return files;
+  }
+
+  /** Takes files that another one handed over. */
+  takeOver(files: readonly (readonly [Digest, string])[]): void {
+    for (const [digest, path] of files) this.#files.set(digest, path);
   }
 
   /** Opens what `seal` asks for; contents that are in real layers are `below`'s. */

@@ -4,7 +4,7 @@ import { indexLayer } from "../image/index-layer.ts";
 import { Failure } from "../kit/error.ts";
 import { LIMITS } from "../kit/limit.ts";
 import { printable } from "../kit/printable.ts";
-import { hasher, hexOf } from "../oci/digest.ts";
+import { digestFromHex, hasher, hexOf } from "../oci/digest.ts";
 import type { Task } from "../task/task.ts";
 import type { Draft, Entry } from "../tree/entry.ts";
 import { type ArMember, readAr } from "./deb-ar.ts";
@@ -58,7 +58,7 @@ export async function readDeb(
       else if (control === undefined) {
         const { bytes } = await unpacked(member, "control", label, { bytes: 2 * 16 * 2 ** 20, ratio: 2_000 });
         control = await readControl(bytes, `${label}: ${member.name}`);
-      } else if (draft === undefined) draft = await data(member, label, contents, task);
+      } else if (draft === undefined) draft = await data(member, label, contents, task, expect);
       else throw bad(label, `the member ${member.name} after its data`);
     }
   } catch (error) {
@@ -89,11 +89,13 @@ async function unpacked(member: ArMember, what: string, label: string, bounds: {
   return found;
 }
 
-async function data(member: ArMember, label: string, contents: DebContents, task: Task): Promise<Draft> {
+async function data(member: ArMember, label: string, contents: DebContents, task: Task, expect: LockEntry | undefined): Promise<Draft> {
   const { bytes } = await unpacked(member, "data", label, { bytes: Math.min(DATA_BYTES, LIMITS.unpackedBytes), ratio: RATIO });
   const writer = contents.writer();
+  // The sum of the whole package stands for its archive: two packages never share one.
+  const known = expect ? { as: digestFromHex(expect.sha256) } : {};
   try {
-    const found = await indexLayer(bytes, { label: `${label}: ${member.name}`, take: (piece) => writer.take(piece) }, task);
+    const found = await indexLayer(bytes, { label: `${label}: ${member.name}`, take: (piece) => writer.take(piece), ...known }, task);
     if (found.compression !== "uncompressed") throw bad(label, `${member.name} is compressed twice`);
     if (found.repeated > 0) throw bad(label, `${member.name} holds a path twice`);
     const deleted = found.draft.find((entry) => entry.kind === "whiteout" || (entry.kind === "dir" && entry.opaque));

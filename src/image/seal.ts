@@ -150,7 +150,8 @@ async function body(entry: FileEntry, tar: TarWriter, window: LayerWindow | unde
   const { content, size } = entry;
   if (content.in === "memory") {
     await tar.bytes(content.bytes);
-    return digestOf(content.bytes);
+    // Whoever put bytes into memory with a digest has computed it from them.
+    return entry.digest ?? digestOf(content.bytes);
   }
   const layer = sourceLayer(entry);
   if (layer !== undefined) {

@@ -73,6 +73,7 @@ test("the package holds what is needed to run, read and import nought, and no so
     "bin/nought",
     "dist/nought.cjs",
     "dist/cli.cjs",
+    "dist/deb-worker.cjs",
     "dist/index.mjs",
     "dist/types/index.d.ts",
     "LICENSE",

@@ -28,7 +28,11 @@ export async function noughtCommand(): Promise<readonly string[]> {
     target: "node24",
     format: "cjs",
     external: ["xz-decompress", "openpgp", "smol-toml", "yaml"],
-    define: { NOUGHT_VERSION: JSON.stringify("0.0.0-test") },
+    define: {
+      NOUGHT_VERSION: JSON.stringify("0.0.0-test"),
+      NOUGHT_DEB_WORKER: JSON.stringify(join(ROOT, "src/debian/deb-worker.ts")),
+      "import.meta.dirname": "__dirname",
+    },
     logLevel: "error",
     absWorkingDir: ROOT,
   });
