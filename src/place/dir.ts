@@ -1,6 +1,5 @@
 import { closeSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, unlinkSync } from "node:fs";
 import { resolve as absolute, join } from "node:path";
-import { parseIndex, parseManifest } from "../image/documents.ts";
 import { quietly } from "../kit/atomic.ts";
 import { Failure } from "../kit/error.ts";
 import { LIMITS } from "../kit/limit.ts";
@@ -10,6 +9,7 @@ import type { Descriptor } from "../oci/descriptor.ts";
 import { type Digest, digestOf, hexOf } from "../oci/digest.ts";
 import { isIndexType, isManifestType } from "../oci/media-type.ts";
 import type { BytesReader, BytesWriter } from "../oci/place.ts";
+import { typeOfDocument } from "./documents.ts";
 import { fileBytes, openRegular, readDocument } from "./file-bytes.ts";
 import { replaceIn, sweep, TEMPORARY, temporaryName, writeBlob } from "./layout-files.ts";
 
@@ -44,7 +44,7 @@ export async function openImageDir(path: string): Promise<{ readonly from: Bytes
     throw new Failure("MANIFEST", `${printable(path)} holds no image: it has no ${ROOT}`, { hint });
   }
   const digest = digestOf(bytes);
-  const root = { mediaType: typeOf(bytes, `${printable(path)}/${ROOT}`), digest, size: bytes.length };
+  const root = { mediaType: typeOfDocument(bytes, `${printable(path)}/${ROOT}`), digest, size: bytes.length };
   return { from: reader(dir, digest), root };
 }
 
@@ -131,14 +131,4 @@ function versionOf(dir: string): string {
     if (error instanceof Failure) return "";
     throw error;
   }
-}
-
-/** What a document without a descriptor is, by what it says of itself. */
-function typeOf(bytes: Uint8Array, where: string): string {
-  try {
-    return parseIndex(bytes, where).mediaType;
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-  }
-  return parseManifest(bytes, where).mediaType;
 }

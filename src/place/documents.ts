@@ -80,6 +80,16 @@ export async function readDocuments(
   return [...found.values()];
 }
 
+/** The media type of a manifest or index that came without a descriptor, by what it says of itself. Throws MANIFEST, LIMIT. */
+export function typeOfDocument(bytes: Uint8Array, where: string): string {
+  try {
+    return parseIndex(bytes, where).mediaType;
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+  }
+  return parseManifest(bytes, where).mediaType;
+}
+
 /** Whether a place lists this layer elsewhere by design: such layers are never fetched from there. */
 export function isForeign(part: Descriptor): boolean {
   return /nondistributable|\.foreign\./.test(part.mediaType);

@@ -11,6 +11,7 @@ import { type Digest, digestOf, hexOf } from "../oci/digest.ts";
 import type { Index } from "../oci/manifest.ts";
 import { MEDIA } from "../oci/media-type.ts";
 import type { Place } from "../oci/place.ts";
+import { typeOfDocument } from "./documents.ts";
 import { fileBytes, openRegular, readDocument } from "./file-bytes.ts";
 import { exclusively, replaceIn, sweep, TEMPORARY, temporaryName, writeBlob } from "./layout-files.ts";
 import { calledAs, fit, named, nameOf, REF } from "./names.ts";
@@ -75,7 +76,9 @@ function layoutAt(dir: string): Layout {
       const { manifests } = readIndex();
       const byDigest = digest && manifests.find((one) => one.digest === digest);
       const byTag = digest ? undefined : manifests.find((one) => one.annotations?.[REF] === tag || nameOf(one)?.tag === tag);
-      const only = digest === undefined && manifests.length === 1 ? manifests[0] : undefined;
+      // What stands beside an image to say something of it is none.
+      const images = manifests.filter((one) => one.artifactType === undefined);
+      const only = digest === undefined && images.length === 1 ? images[0] : undefined;
       const found = byDigest ?? byTag ?? only;
       if (found) return found;
       if (digest && lstatSync(pathOf(digest), { throwIfNoEntry: false })?.isFile()) return unlisted(dir, digest, pathOf(digest));
@@ -154,13 +157,7 @@ function emptyIndex(): Index {
 function unlisted(dir: string, digest: Digest, path: string): Descriptor {
   const bytes = readDocument(path, `blob ${digest}`, LIMITS.manifestBytes);
   if (digestOf(bytes) !== digest) throw new Failure("DIGEST", `blob ${digest} of ${printable(dir)} is damaged`);
-  let mediaType: string = MEDIA.manifest;
-  try {
-    mediaType = parseIndex(bytes, digest).mediaType;
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-  }
-  return { mediaType, digest, size: bytes.length };
+  return { mediaType: typeOfDocument(bytes, digest), digest, size: bytes.length };
 }
 
 /** Refuses the layout unless its `oci-layout` file says version 1. Image-spec, image-layout.md, "oci-layout file". */
