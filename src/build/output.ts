@@ -204,12 +204,13 @@ async function push(
   { root, documents, attested }: Made,
   { store, task, remote }: OutputTools,
 ): Promise<Descriptor | undefined> {
-  const names = [...request.names, ...output.names].map(withDefaultTag);
+  const given = [...request.names, ...output.names].map(withDefaultTag);
+  const names = output.byDigest ? untagged(given) : given;
   if (names.length === 0) throw new Failure("USAGE", "tag is needed when pushing to registry", { hint: "Name the image with -t." });
   if (!remote) throw new Failure("UNSUPPORTED", "this build was started without access to registries");
   const { compression = "gzip", level, force } = output;
   if (compression === "uncompressed") throw new Failure("USAGE", "compression=uncompressed cannot be pushed: give gzip or zstd");
-  const how = { compression, force, ...(level === undefined ? {} : { level }) };
+  const how = { compression, force, ...(output.byDigest ? { byDigest: true } : {}), ...(level === undefined ? {} : { level }) };
   const desk = attested ? (await import("./attest.ts")).withAttested(store, attested) : withoutReferrers(withDocuments(store));
   await desk.putMany(documents);
   let pushed: Descriptor | undefined;
@@ -222,6 +223,16 @@ async function push(
     task.emit({ ...step, state: "done" });
   }
   return pushed;
+}
+
+/** The repositories of names that say no other tag than the default one. BuildKit refuses other tags as well. */
+function untagged(names: readonly Reference[]): readonly Reference[] {
+  const tagged = names.find(({ tag }) => tag !== "latest");
+  if (tagged) {
+    throw new Failure("USAGE", `can't push tagged ref ${formatReference(tagged)} by digest`, { hint: "Name the repository alone." });
+  }
+  const bare = names.map(({ registry, repository }) => ({ registry, repository }));
+  return [...new Map(bare.map((name) => [formatReference(name), name])).values()];
 }
 
 /** Whether every name points to this very image and all of it is there: then an unchanged build has nothing to write. */

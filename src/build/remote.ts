@@ -37,4 +37,5 @@ export interface PushPacking {
   readonly compression: Exclude<Compression, "uncompressed">;
   readonly level?: number;
   readonly force: boolean;
+  readonly byDigest?: boolean;
 }

@@ -31,6 +31,8 @@ export interface OutputRequest {
   readonly force: boolean;
   /** To the registry that each name says, when all is built. `only`: the store then gets no name (type=registry). */
   readonly push?: "also" | "only";
+  /** The registry gets no tag: the image is found there by its digest alone. */
+  readonly byDigest?: boolean;
   /** `tar=false` of type=oci and type=docker: a directory instead of an archive. */
   readonly directory: boolean;
 }

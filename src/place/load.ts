@@ -68,10 +68,22 @@ export async function loadArchive(store: Shelf, source: ArchiveSource, task: Tas
       await store.publish(name, descriptor, task);
       existing.set(formatReference(name), descriptor);
     }
+    if (names.length === 0 && (await attached(store, descriptor))) continue;
     if (names.length === kept.length) await store.keep(descriptor);
     loaded.push({ names: names.filter((name) => !kept.includes(name)), id, descriptor, moved, kept });
   }
   return loaded;
+}
+
+/** Whether what came without a name refers to an image that is here, and now stays and goes with it. */
+async function attached(store: Shelf, root: Descriptor): Promise<boolean> {
+  try {
+    await store.attach?.(root);
+    return store.attach !== undefined;
+  } catch (error) {
+    if (error instanceof Failure && (error.code === "MANIFEST" || error.code === "NOT_FOUND")) return false;
+    throw error;
+  }
 }
 
 /** An old image that is damaged is no reason to refuse the new one its name. */

@@ -22,6 +22,8 @@ export interface Shelf extends Place {
   flush(): Promise<void>;
   /** Lists an image without a name. */
   keep(root: Descriptor): Promise<void>;
+  /** Keeps what names a subject with that. Throws MANIFEST where it names none, NOT_FOUND where that is not here. */
+  attach?(referrer: Descriptor): Promise<Digest>;
   names(): Promise<readonly { readonly name: Reference; readonly root: Descriptor }[]>;
   /** Protects an image from being collected while it is read. */
   hold(root: Descriptor): Promise<void>;

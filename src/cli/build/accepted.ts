@@ -3,11 +3,7 @@ import type { Flags } from "../flags.ts";
 
 /** Flags that docker's users type, whose meaning is lost here without harm, and what is said of it. */
 const LOST: readonly (readonly [string, string])[] = [
-  ["cache-from", "--cache-from is ignored: the cache is in the local store"],
-  ["cache-to", "--cache-to is ignored: the cache stays in the local store"],
   ["squash", "--squash is ignored: copy what you need into a last stage FROM scratch instead"],
-  ["attest", "--attest is ignored: attestations come with a later version"],
-  ["sbom", "--sbom is ignored: bills of materials come with a later version"],
   ["cgroup-parent", "--cgroup-parent is ignored"],
   ["cpu-period", "--cpu-period is ignored, as by BuildKit"],
   ["cpu-quota", "--cpu-quota is ignored, as by BuildKit"],
@@ -26,8 +22,5 @@ export function acceptedFlags(flags: Flags): readonly string[] {
   const notes = LOST.filter(([name]) => flags.given(name) && !/^(?:false|disabled=true|)$/.test(flags.string(name) ?? "")).map(
     ([, text]) => text,
   );
-  const provenance = flags.string("provenance");
-  if (provenance !== undefined && !/^(?:false|0|disabled=true)$/.test(provenance))
-    notes.push("--provenance is ignored: attestations come with a later version");
   return notes;
 }

@@ -56,8 +56,7 @@ export function readOutput(text: string): ReadOutput {
   if (type === undefined) throw new Failure("USAGE", `type is required for output "${printable(text)}"`);
   const push = isTrue(take("push"));
   if (push && type !== "image" && type !== "registry") throw new Failure("USAGE", `output type=${printable(type)} cannot be pushed`);
-  if (isTrue(take("push-by-digest")))
-    throw new Failure("UNSUPPORTED", "push-by-digest: nought pushes under names; give one with name= or -t");
+  const byDigest = isTrue(take("push-by-digest"));
   if (type === "cacheonly")
     throw new Failure("UNSUPPORTED", "output type cacheonly: nought keeps an image of every build; `nought image prune` removes it");
   if (!TYPES.includes(type as (typeof TYPES)[number]))
@@ -89,16 +88,27 @@ export function readOutput(text: string): ReadOutput {
     ...(level === undefined ? {} : { level: Number(level) }),
     force,
     ...(type === "registry" ? { push: "only" } : push ? { push: "also" } : {}),
+    ...(byDigest ? { byDigest } : {}),
     directory: tar !== undefined && !isTrue(tar),
   };
   return { output: checked(output), annotations };
 }
 
-/** `--push`: images among the outputs are pushed too; where there is none, the image of the store is. */
-export function withPush(outputs: readonly OutputRequest[]): readonly OutputRequest[] {
-  if (!outputs.some((one) => one.type === "image"))
-    return [...outputs, { type: "image", names: [], force: false, directory: false, push: "also" }];
-  return outputs.map((one) => (one.type === "image" && one.push === undefined ? { ...one, push: "also" } : one));
+const IMAGE: OutputRequest = { type: "image", names: [], force: false, directory: false };
+
+/**
+ * `--push`: images among the outputs are pushed too; where there is none the image goes to the registry, and only there, as with
+ * `-o type=registry`. `--load`: the store has it under its names, whatever else is asked for. Both as buildx has them.
+ */
+export function withDestinations(
+  outputs: readonly OutputRequest[],
+  { push, load }: { readonly push: boolean; readonly load: boolean },
+): readonly OutputRequest[] {
+  const loads = outputs.some((one) => one.type === "image" && one.push !== "only");
+  const loaded = load && !loads && (push || outputs.length > 0) ? [...outputs, IMAGE] : outputs;
+  if (!push) return loaded;
+  if (!loaded.some((one) => one.type === "image")) return [...loaded, { ...IMAGE, push: "only" }];
+  return loaded.map((one) => (one.type === "image" && one.push === undefined ? { ...one, push: "also" } : one));
 }
 
 function fieldsOf(text: string): string[] {

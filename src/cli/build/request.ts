@@ -8,11 +8,12 @@ import { parseNewName, type Reference } from "../../oci/reference.ts";
 import { createTask } from "../../task/task.ts";
 import type { Invocation } from "../command.ts";
 import { readBytes, readUlimit } from "../container/amount.ts";
+import { readAttest } from "./attest.ts";
 import { contextsBeside } from "./beside.ts";
 import { type ContextWord, readContext, readNamedContext } from "./contexts.ts";
 import { download } from "./download.ts";
 import { readEpoch } from "./epoch.ts";
-import { type ReadOutput, readOutput, withPush } from "./outputs.ts";
+import { type ReadOutput, readOutput, withDestinations } from "./outputs.ts";
 import { readAnnotations, readPairs } from "./pairs.ts";
 import { checkSecrets } from "./secrets.ts";
 import { type Incoming, standardInput, takeIn } from "./stdin.ts";
@@ -39,7 +40,7 @@ export async function readRequest(call: Invocation): Promise<BuildRequest> {
   const buildArgs =
     epoch === undefined || Object.hasOwn(given, "SOURCE_DATE_EPOCH") ? given : { ...given, SOURCE_DATE_EPOCH: String(epoch) };
   const all = withStore(outputs, flags.given("tar-path") && !flags.bool("no-push"));
-  const wanted = flags.bool("push") ? withPush(all) : all;
+  const wanted = withDestinations(all, { push: flags.bool("push"), load: flags.bool("load") });
   if (wanted.some((one) => one.push !== undefined && names.length + one.names.length === 0))
     throw new Failure("USAGE", "tag is needed when pushing to registry: name the image with -t");
   const network = flags.string("network");
@@ -48,6 +49,7 @@ export async function readRequest(call: Invocation): Promise<BuildRequest> {
   }
   for (const host of flags.list("add-host"))
     if (!/^[^:=]+[:=].+$/s.test(host)) throw new Failure("USAGE", `invalid host ${printable(host)}: it is name:ip`);
+  const attest = readAttest(flags);
   const sources = await settle(call, word);
   return {
     ...sources,
@@ -72,6 +74,7 @@ export async function readRequest(call: Invocation): Promise<BuildRequest> {
     ...(platforms.length > 1 ? { platforms } : {}),
     ...optional("target", flags.string("target")),
     ...(epoch === undefined ? {} : { sourceDateEpoch: epoch }),
+    ...(attest ? { attest } : {}),
   };
 }
 

@@ -21,7 +21,8 @@ export async function run(call: Invocation): Promise<void> {
   const bars = barsFor(call.env, flags.bool("quiet"));
   const task = createTask(shortLabels(bars.listener), call.signal);
   try {
-    const how = { packing, ...(platform === undefined ? {} : { platform: parsePlatform(platform) }) };
+    const referrers = own && flags.bool("referrers");
+    const how = { packing, referrers, ...(platform === undefined ? {} : { platform: parsePlatform(platform) }) };
     const { digest } = await copyBetween(call, source, target, how, task);
     bars.finish();
     call.out(`${digest}\n`);

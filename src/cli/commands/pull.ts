@@ -27,6 +27,7 @@ export async function run(call: Invocation): Promise<void> {
     if (!quiet && first && first.tag === undefined && first.digest === undefined) call.out("Using default tag: latest\n");
     const begin = (name: Reference) => quiet || call.out(`${name.tag ?? name.digest}: Pulling from ${name.repository}\n`);
     const pulled = await pullImage({ text, platform, begin }, await call.store(), around, task);
+    if (call.flags.bool("referrers")) await pullReferrers(call, pulled, around, task);
     bars.finish();
     tell(call, pulled, quiet);
   } finally {
@@ -41,6 +42,14 @@ function tell(call: Invocation, { name, root, changed, layers }: Pulled, quiet: 
     call.out(`Status: ${changed ? "Downloaded newer image" : "Image is up to date"} for ${familiarName(name)}\n`);
   }
   call.out(`${formatReference(name)}\n`);
+}
+
+/** What refers to an image that was pulled, and to those manifests of it that are here. */
+async function pullReferrers(call: Invocation, { name, root }: Pulled, around: Surroundings, task: Task): Promise<void> {
+  const [{ openRepository }, { alongToStore }] = await Promise.all([import("../../registry/repository.ts"), import("../transfer/along.ts")]);
+  await using from = await openRepository(name, { ...around, access: "pull" }, task);
+  const source = { from, root, stored: false, name, referrers: from.referrers, async [Symbol.asyncDispose]() {} };
+  await alongToStore(source, await call.store(), root, task);
 }
 
 /** Every tag of a repository, one after the other over the same connections. */
@@ -67,6 +76,7 @@ async function pullAll(
     if (root === undefined) continue;
     pulled.push(await takeRoot(from, name, root, platform, store, around.env, task));
   }
+  if (call.flags.bool("referrers")) for (const one of pulled) await pullReferrers(call, one, around, task);
   done();
   for (const one of pulled) if (!quiet) call.out(`${one.name.tag}: Digest: ${one.root.digest}\n`);
   if (!quiet) {

@@ -17,7 +17,7 @@ import { createTask } from "../../task/task.ts";
 import type { Invocation } from "../command.ts";
 import { shortLabels } from "../registry/labels.ts";
 import { readPacking } from "../registry/packing.ts";
-import { pushImage } from "../registry/push.ts";
+import { type Pushed, pushImage } from "../registry/push.ts";
 import { barsFor } from "../render/bars.ts";
 import { isScratch } from "../scratch.ts";
 
@@ -27,34 +27,51 @@ export async function run(call: Invocation): Promise<void> {
   const [text = ""] = call.args;
   if (isScratch(text)) throw new Failure("RESERVED", SCRATCH_RESERVED);
   const quiet = flags.bool("quiet");
-  const packing = readPacking(flags);
+  const packing = { ...readPacking(flags), referrers: flags.bool("referrers") };
   const name = parseReference(text);
   const all = flags.bool("all-tags");
   if (all && (name.tag !== undefined || name.digest !== undefined)) throw new Failure("USAGE", "tag can't be used with --all-tags/-a");
+  if (name.tag !== undefined && name.digest !== undefined)
+    throw new Failure("USAGE", `cannot push ${formatReference(name)}: give a tag, or a digest for an image without a tag`);
   const digestFile = flags.string("digestfile");
   const bars = barsFor(call.env, quiet);
   const task = createTask(shortLabels(bars.listener), call.signal);
   const around = surroundings(call.env, task);
   try {
     const store = await call.store();
-    const records = all ? await tagsOf(store, name) : [await recordOf(store, withDefaultTag(name))];
+    const records = name.digest !== undefined ? [] : all ? await tagsOf(store, name) : [await recordOf(store, withDefaultTag(name))];
     if (!quiet) call.out(`The push refers to repository [${formatReference({ registry: name.registry, repository: name.repository })}]\n`);
-    for (const record of records) {
-      const { root, layers } = await pushImage(record.name, record.root, packing, store, around, task);
-      bars.finish();
-      if (!quiet) {
-        for (const { digest, what } of layers) call.out(`${hexOf(digest).slice(0, 12)}: ${what}\n`);
-        call.out(`${record.name.tag}: digest: ${root.digest} size: ${root.size}\n`);
-      } else call.out(`${formatReference(record.name)}\n`);
-      if (digestFile !== undefined) writeDigest(digestFile, root.digest);
+    if (name.digest !== undefined) {
+      const { pushDigest } = await import("../registry/push-digest.ts");
+      tell(call, bars.finish, name, await pushDigest(name, packing, store, around, task), quiet, digestFile);
+      return;
     }
+    for (const { name: full, root } of records)
+      tell(call, bars.finish, full, await pushImage(full, root, packing, store, around, task), quiet, digestFile);
   } finally {
     bars.finish();
   }
 }
 
+/** What came of a push, in docker's words. */
+function tell(
+  call: Invocation,
+  finish: () => void,
+  name: Reference,
+  { root, layers }: Pushed,
+  quiet: boolean,
+  digestFile: string | undefined,
+): void {
+  finish();
+  if (quiet) call.out(`${formatReference(name)}\n`);
+  else {
+    for (const { digest, what } of layers) call.out(`${hexOf(digest).slice(0, 12)}: ${what}\n`);
+    call.out(`${name.tag ?? hexOf(root.digest).slice(0, 12)}: digest: ${root.digest} size: ${root.size}\n`);
+  }
+  if (digestFile !== undefined) writeDigest(digestFile, root.digest);
+}
+
 async function recordOf(store: ContentStore, name: Reference): Promise<Pick<NameRecord, "name" | "root">> {
-  if (name.digest !== undefined) throw new Failure("USAGE", "cannot push a digest reference");
   const root = await store.resolve(name, createTask());
   if (root) return { name, root };
   throw new Failure("NOT_FOUND", `An image does not exist locally with the tag: ${familiarRepository(name)}`, {

@@ -33,6 +33,7 @@ export const SERVE_COMMANDS: readonly Command[] = [
     flags: [
       { name: "platform", type: "string", description: 'Copy only this platform, as "os[/arch[/variant]]"' },
       POLICY_FLAG,
+      { name: "referrers", type: "bool", description: "Copy along what refers to the image: attestations, signatures" },
       { name: "compression", type: "string", default: "gzip", description: 'How plain layers are packed: "gzip", "zstd"' },
       { name: "compression-level", type: "int", description: "Level of that compression" },
       { name: "force-compression", type: "bool", description: "Pack stored layers anew that are packed in another way" },

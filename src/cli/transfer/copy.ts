@@ -1,7 +1,8 @@
 import { Failure } from "../../kit/error.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import { hostPlatform, type Platform } from "../../oci/platform.ts";
-import { formatReference, parseNewName } from "../../oci/reference.ts";
+import { formatReference, parseNewName, type Reference } from "../../oci/reference.ts";
+import type { Surroundings } from "../../registry/surroundings.ts";
 import type { Task } from "../../task/task.ts";
 import type { Invocation } from "../command.ts";
 import type { Packing } from "../registry/push.ts";
@@ -13,6 +14,8 @@ import type { PlaceWord } from "./word.ts";
 export interface CopyHow {
   readonly platform?: Platform;
   readonly packing: Packing;
+  /** What refers to the image goes along: attestations, signatures. */
+  readonly referrers?: boolean;
 }
 
 /**
@@ -37,6 +40,7 @@ export async function copyBetween(call: Invocation, from: PlaceWord, to: PlaceWo
       const name = parseNewName(to.text);
       const store = await call.store();
       if (source.from !== store) await copyImage(source.from, store, root, task);
+      if (how.referrers && source.from !== store) await (await along()).alongToStore(source, store, root, task);
       await nameImage(store, name, root, task);
       return root;
     }
@@ -48,12 +52,15 @@ export async function copyBetween(call: Invocation, from: PlaceWord, to: PlaceWo
       const layout = await createLayout(to.path);
       const oci = await (await import("../../place/as-oci.ts")).asOci(source.from, root, task);
       await copyImage(oci.from, layout, oci.root, task);
+      const list = how.referrers ? await (await along()).alongToLayout(source, layout, oci.root, task) : async () => {};
       if (to.ref === undefined) await publishUnnamed(layout, oci.root);
       else await publishAs(layout, oci.root, to.ref);
+      await list();
       return oci.root;
     }
     case "dir": {
       const [{ createImageDir }, { copyImage }] = await Promise.all([import("../../place/dir.ts"), import("../../place/copy.ts")]);
+      if (how.referrers) refuseReferrers(to.kind);
       const dir = await createImageDir(to.path);
       await copyImage(source.from, dir, root, task);
       await dir.publish(root);
@@ -65,10 +72,26 @@ export async function copyBetween(call: Invocation, from: PlaceWord, to: PlaceWo
       const [names, ref] = to.kind === "docker-archive" ? [to.name ? [to.name] : [], undefined] : [[], to.ref];
       const oci = await (await import("../../place/as-oci.ts")).asOci(source.from, root, task);
       const image = { root: oci.root, names, ...(ref === undefined ? {} : { ref }) };
-      await saveArchive(oci.from, [image], { file: to.path }, { format: to.kind === "oci-archive" ? "oci" : "docker" }, task);
+      if (how.referrers && to.kind === "docker-archive") refuseReferrers(to.kind);
+      const beside = how.referrers ? await (await along()).alongInArchive(source, oci.root) : [];
+      await saveArchive(
+        oci.from,
+        [image, ...beside.map((one) => ({ root: one, names: [] }))],
+        { file: to.path },
+        { format: to.kind === "oci-archive" ? "oci" : "docker" },
+        task,
+      );
       return oci.root;
     }
   }
+}
+
+const along = () => import("./along.ts");
+
+function refuseReferrers(kind: string): never {
+  throw new Failure("UNSUPPORTED", `--referrers: ${kind}: has no place for what refers to an image`, {
+    hint: "An OCI layout (oci:), an OCI archive, a registry and the store have.",
+  });
 }
 
 async function toRegistry(
@@ -81,16 +104,37 @@ async function toRegistry(
 ): Promise<Descriptor> {
   const { surroundings } = await import("../../registry/surroundings.ts");
   const around = surroundings(call.env, task);
-  if (name.digest !== undefined && name.digest !== root.digest)
-    throw new Failure("USAGE", `${formatReference(name)}: the image that is copied has the digest ${root.digest}`);
-  if (source.stored) {
-    const { pushImage } = await import("../registry/push.ts");
-    return (await pushImage(name, root, how.packing, await call.store(), around, task)).root;
-  }
+  if (source.stored) return fromStore(call, root, name, { ...how.packing, referrers: how.referrers === true }, around, task);
+  checkDigest(name, root);
   const [{ openRepository }, { copyImage }] = await Promise.all([import("../../registry/repository.ts"), import("../../place/copy.ts")]);
   const near = source.name?.registry === name.registry && source.name.repository !== name.repository ? source.name.repository : undefined;
   await using place = await openRepository(name, { ...around, access: "push", ...(near ? { mountFrom: () => near } : {}) }, task);
   if (!(await place.has(root.digest, root.mediaType))) await copyImage(source.from, place, root, task);
+  if (how.referrers) await (await along()).alongToRegistry(source, place, root, task);
   await place.publish(name, root, task);
   return root;
+}
+
+/** Plain layers are packed, unless a digest is asked for that the image has as it is. */
+async function fromStore(
+  call: Invocation,
+  root: Descriptor,
+  name: Reference,
+  packing: Packing,
+  around: Surroundings,
+  task: Task,
+): Promise<Descriptor> {
+  const { packForRegistry, pushImage } = await import("../registry/push.ts");
+  const store = await call.store();
+  if (name.digest === undefined) return (await pushImage(name, root, packing, store, around, task)).root;
+  const asStored = root.digest === name.digest;
+  if (!asStored) checkDigest(name, await packForRegistry(store, root, packing, task));
+  return (await pushImage(name, root, { ...packing, asStored }, store, around, task)).root;
+}
+
+function checkDigest(name: Reference, root: Descriptor): void {
+  if (name.digest === undefined || name.digest === root.digest) return;
+  throw new Failure("USAGE", `${formatReference(name)}: the image that is copied has the digest ${root.digest}`, {
+    hint: "Copy it to a tag, or to the digest that it has.",
+  });
 }

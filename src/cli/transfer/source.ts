@@ -4,6 +4,7 @@ import { Failure } from "../../kit/error.ts";
 import { LIMITS } from "../../kit/limit.ts";
 import { printable } from "../../kit/printable.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
+import type { Digest } from "../../oci/digest.ts";
 import { isIndexType } from "../../oci/media-type.ts";
 import type { BytesReader } from "../../oci/place.ts";
 import type { Platform } from "../../oci/platform.ts";
@@ -24,6 +25,8 @@ export interface Source extends AsyncDisposable {
   readonly name?: Reference;
   /** The registry's repository, where signatures of it are. */
   readonly place?: Repository;
+  /** What refers to a manifest there; absent where a place has no room for that. */
+  referrers?(subject: Digest): Promise<readonly Descriptor[]>;
 }
 
 /** Opens the image that a word names. Throws NOT_FOUND, MANIFEST, AUTH, NETWORK, STORAGE. */
@@ -64,7 +67,8 @@ async function fromRegistry(call: Invocation, name: Reference, task: Task): Prom
   try {
     const root = await place.resolve(name, task);
     if (!root) throw new Failure("NOT_FOUND", `manifest for ${formatReference(name)} not found: manifest unknown`);
-    return { from: place, root, stored: false, name, place, [Symbol.asyncDispose]: () => place[Symbol.asyncDispose]() };
+    const referrers = (subject: Digest) => place.referrers(subject);
+    return { from: place, root, stored: false, name, place, referrers, [Symbol.asyncDispose]: () => place[Symbol.asyncDispose]() };
   } catch (error) {
     await place[Symbol.asyncDispose]();
     throw error;
@@ -75,7 +79,9 @@ async function fromLayout(path: string, ref: string | undefined): Promise<Source
   const { openLayout } = await import("../../place/layout.ts");
   const layout = await openLayout(path);
   const root = await pick((await layout.index()).manifests, ref, path);
-  return { from: layout, root, stored: false, async [Symbol.asyncDispose]() {} };
+  const { manifests } = await layout.index();
+  const referrers = async (subject: Digest) => (await referrersAmong(layout, manifests)).referrers(subject);
+  return { from: layout, root, stored: false, referrers, async [Symbol.asyncDispose]() {} };
 }
 
 async function fromArchive(call: Invocation, path: string, ref: string | undefined, task: Task): Promise<Source> {
@@ -92,7 +98,9 @@ async function fromArchive(call: Invocation, path: string, ref: string | undefin
     checkVersion(await tar.read(version, 1 << 12), path);
     const { manifests } = parseIndex(await tar.read(index, LIMITS.manifestBytes), `${printable(path)}: index.json`);
     const root = await pick(manifests, ref, path);
-    return { from: blobsIn(tar), root, stored: false, [Symbol.asyncDispose]: async () => tar[Symbol.dispose]() };
+    const from = blobsIn(tar);
+    const referrers = async (subject: Digest) => (await referrersAmong(from, manifests)).referrers(subject);
+    return { from, root, stored: false, referrers, [Symbol.asyncDispose]: async () => tar[Symbol.dispose]() };
   } catch (error) {
     tar[Symbol.dispose]();
     throw error;
@@ -133,14 +141,22 @@ async function fromStore(call: Invocation, text: string, task: Task): Promise<So
   if (!found) throw noSuchImage(text);
   await store.hold(found.image.root);
   const { presentPart } = await import("../registry/push.ts");
-  return { from: store, root: await presentPart(store, found.image.root, task), stored: true, async [Symbol.asyncDispose]() {} };
+  const root = await presentPart(store, found.image.root, task);
+  return { from: store, root, stored: true, referrers: (subject) => store.referrers(subject), async [Symbol.asyncDispose]() {} };
+}
+
+/** The source of referrers that a list of documents is. Every entry is read: lists of layouts are short. */
+async function referrersAmong(from: BytesReader, entries: readonly Descriptor[]) {
+  return (await import("../../attest/travel.ts")).referrersAmong(from, entries);
 }
 
 /** The entry of an index.json that a person means: by its own name, else the only one. */
 async function pick(entries: readonly Descriptor[], ref: string | undefined, path: string): Promise<Descriptor> {
   const { NAME, REF } = await import("../../place/names.ts");
   const names = (one: Descriptor) => [one.annotations?.[REF], one.annotations?.[NAME]];
-  const fitting = ref === undefined ? entries : entries.filter((one) => names(one).includes(ref));
+  // What stands beside an image to say something of it is none.
+  const images = entries.filter((one) => one.artifactType === undefined);
+  const fitting = ref === undefined ? (images.length > 0 ? images : entries) : entries.filter((one) => names(one).includes(ref));
   const [entry] = fitting;
   if (!entry || new Set(fitting.map((one) => one.digest)).size > 1) {
     const shown = entries.map((one) => printable(one.annotations?.[REF] ?? one.digest)).join(", ");
