@@ -5,6 +5,7 @@ import { LIMITS } from "../kit/limit.ts";
 import type { Task } from "../task/task.ts";
 import { connectionFailure, guardedLookup, type Hop, hasProxy } from "./hop.ts";
 import { httpOf } from "./http.ts";
+import { readingInBlocks, waitsForUs } from "./intake.ts";
 import { redactUrl } from "./redact.ts";
 
 /** Whom we trust on the other side and who we are: PEM texts. */
@@ -64,9 +65,11 @@ export function createWire(options: WireOptions): Wire {
       const context = contexts.get(key) ?? secureContext(tls, system);
       contexts.set(key, context);
       agent = new Secure({ ...common, secureContext: await context, rejectUnauthorized: tls.verify });
+      if (!hasProxy(options.env, "https:")) readingInBlocks(agent);
     } else {
       const { Agent: Plain } = process.getBuiltinModule("node:http");
       agent = new Plain(common);
+      if (!hasProxy(options.env, "http:")) readingInBlocks(agent);
     }
     const other = agents.get(key);
     if (other) return other;
@@ -157,7 +160,7 @@ async function exchange(out: Outgoing, agent: Agent, options: WireOptions, task:
   });
   sent.on("timeout", () => {
     // Not the server's silence when bytes lie here that nobody has taken yet, or when we have none to send.
-    if (state.ourTurn || (head !== undefined && head.readableLength > 0)) sent.socket?.setTimeout(stallMs);
+    if (state.ourTurn || (head !== undefined && waitsForUs(head))) sent.socket?.setTimeout(stallMs);
     else (head ?? sent).destroy(coded("STALLED", "stalled"));
   });
   sent.on("error", (error: NodeJS.ErrnoException) => {
@@ -194,10 +197,11 @@ async function transmit(sent: ClientRequest, body: Outgoing["body"], state: { ou
       state.ourTurn = false;
       if (next.done) break;
       if (answered || sent.destroyed) return;
-      if (!sent.write(next.value)) {
-        await Promise.race([new Promise<void>((resolve) => sent.once("drain", resolve)), over]);
-        if (answered || sent.destroyed) return;
-      }
+      // Until it is out of our hands: the source may use its memory again.
+      const { value } = next;
+      if (value.length === 0) continue;
+      await Promise.race([new Promise<void>((resolve) => sent.write(value, () => resolve())), over]);
+      if (answered || sent.destroyed) return;
     }
     sent.end(done);
   } finally {

@@ -8,7 +8,10 @@ export interface Bytes extends AsyncDisposable {
   readonly size: number;
   /** Whole chunks in order. Reading from 0 to the end verifies size and digest and throws DIGEST at the end if they differ. */
   read(from?: number, to?: number): AsyncIterable<Uint8Array>;
-  /** The same from `from` to the end without a look at the digest, for those who take it anyway. */
+  /**
+   * The same from `from` to the end without a look at the digest, for those who take it anyway. A chunk is the reader's until it asks for
+   * the next one: its memory may be used again.
+   */
   unverified?(from: number): AsyncIterable<Uint8Array>;
 }
 

@@ -67,15 +67,15 @@ async function copyBlob(from: BytesReader, to: BytesWriter, part: Descriptor, ta
     // What was spoiled on the way may come whole the second time.
     if (!(error instanceof Failure) || error.code !== "DIGEST" || task.signal.aborted) throw error;
     task.emit({ type: "note", text: `${error.message}; trying once more` });
-    await copyOnce(from, to, part, task);
+    await copyOnce(from, to, part, task, true);
   }
   return true;
 }
 
-async function copyOnce(from: BytesReader, to: BytesWriter, part: Descriptor, task: Task): Promise<void> {
+/** With `both` either side looks at the digest, so that a place finds out what it holds damaged; else the target alone: once is enough. */
+async function copyOnce(from: BytesReader, to: BytesWriter, part: Descriptor, task: Task, both = false): Promise<void> {
   await using source = await from.open(part);
-  // Either side looks at the digest; once is enough.
-  const { unverified } = source;
+  const unverified = both ? undefined : source.unverified;
   const piecesFrom = (offset: number) => reporting(unverified?.(offset) ?? source.read(offset), part, offset, task);
   const bytes: Rereadable = {
     verified: unverified === undefined,

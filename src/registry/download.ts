@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { Failure } from "../kit/error.ts";
+import { bodyOf } from "../net/intake.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { hasher } from "../oci/digest.ts";
 import type { Bytes } from "../oci/place.ts";
@@ -41,7 +42,7 @@ export function remoteBytes(what: Descriptor, get: Get, first: IncomingMessage |
           ranges = false;
           continue;
         }
-        for await (const chunk of body(answer, what)) {
+        for await (const chunk of body(answer, what, verify)) {
           const rest = skip >= chunk.length ? undefined : chunk.subarray(skip);
           skip -= Math.min(skip, chunk.length);
           if (!rest) continue;
@@ -102,18 +103,16 @@ function wrongSize(answer: IncomingMessage, what: Descriptor, told: string): Fai
   return new Failure("DIGEST", `blob ${what.digest}: the registry has ${told.slice(0, 20)} bytes where ${what.size} are announced`);
 }
 
-/** The body, with what breaks it as a failure. */
-async function* body(answer: IncomingMessage, what: Descriptor): AsyncGenerator<Buffer> {
+/** The body, with what breaks it as a failure. Pieces are the reader's for good where it says `keep`, else until it asks for the next. */
+async function* body(answer: IncomingMessage, what: Descriptor, keep: boolean): AsyncGenerator<Buffer> {
   let size = 0;
   try {
-    for await (const chunk of answer as AsyncIterable<Buffer>) {
+    for await (const chunk of keep ? (answer as AsyncIterable<Buffer>) : bodyOf(answer)) {
       size += chunk.length;
       yield chunk;
     }
   } catch (error) {
     throw broken(what, size, error);
-  } finally {
-    answer.destroy();
   }
 }
 

@@ -12,8 +12,9 @@ import type { Layout } from "./layout.ts";
 import type { Session } from "./session.ts";
 import { blobPath, createWriter } from "./writer.ts";
 
-/** Bytes that are written at once when a blob comes in pieces. */
+/** Bytes that are written at once when a blob comes in pieces, and the size of a piece that is not gathered. */
 const GATHER = 1 << 20;
+const LARGE = 256 << 10;
 
 /** The blobs of a store by digest. All paths are made from digests, which are checked by their type. */
 export interface Blobs {
@@ -122,7 +123,8 @@ export function createBlobs(layout: Layout, session: Session): Blobs {
       try {
         const hash = hasher();
         let size = 0;
-        // Copied into one of two buffers (the chunk is the caller's), which is written while the other one fills.
+        // Small ones are copied into one of two buffers (the chunk is the caller's), which is written while the other one fills; large
+        // ones are written from where they are, while they are hashed.
         let [filling, other]: [Buffer | undefined, Buffer | undefined] = [undefined, undefined];
         let fill = 0;
         let writing: Promise<void> | undefined;
@@ -138,6 +140,15 @@ export function createBlobs(layout: Layout, session: Session): Blobs {
           size += chunk.byteLength;
           if (expect && size > expect.size)
             throw new Failure("DIGEST", `what came for blob ${expect.digest} has more than its ${expect.size} bytes`);
+          if (chunk.byteLength >= LARGE) {
+            if (fill > 0) await write();
+            await writing;
+            writing = into.writeLater(chunk);
+            writing.catch(() => {});
+            hash.update(chunk);
+            await writing;
+            continue;
+          }
           hash.update(chunk);
           for (let at = 0; at < chunk.byteLength; ) {
             filling ??= Buffer.allocUnsafeSlow(expect ? Math.max(1, Math.min(GATHER, expect.size)) : GATHER);
