@@ -147,6 +147,8 @@ const NODEJS: Stage = {
 const JAVA: Stage = {
   title: "Java",
   packages: ["default-jre-headless"],
+  // Commands for a helper that is cut off, a store of keys that only a setting of one's own would use, printers, sound.
+  assume: ["util-linux", "libnss3", "libcups2", "libasound2"],
   exclude: [
     ...DOCS,
     ...PROGRAMS.map((one) => `${one}/*`),
