@@ -79,6 +79,7 @@ function layerOf(value: JsonValue, where: string): Layer | undefined {
   const mediaType = annotations.string("mediaType");
   const size = annotations.integer("size");
   if (!isDigest(diffId) || size === undefined || mediaType === undefined || layerCompression(mediaType) === undefined) return undefined;
+  if (layerCompression(mediaType) === "uncompressed" && digest !== diffId) shape.fail("a plain layer whose digest is not its diffID");
   return { diffId, blob: { mediaType, digest, size } };
 }
 

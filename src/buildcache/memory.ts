@@ -1,8 +1,10 @@
+import type { Layer } from "../image/layer.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { BytesReader } from "../oci/place.ts";
 import type { CacheRecord } from "../store/face.ts";
 import type { OfferingStore } from "../store/offers.ts";
 import type { Task } from "../task/task.ts";
+import { asLayer } from "./as-layer.ts";
 import type { ReadCache, TravelRecord } from "./face.ts";
 import { fromTravel, toTravel } from "./travel.ts";
 
@@ -26,25 +28,27 @@ export interface Memory {
  */
 export function createMemory(store: OfferingStore, caches: readonly (ReadCache & { readonly told?: Task })[]): Memory {
   const elsewhere = new Map<Digest, TravelRecord>();
-  const sources = new Map<Digest, Set<BytesReader>>();
+  const offered = new Map<Digest, { readonly layer: Layer; readonly sources: Set<BytesReader> }>();
   let letDown = false;
-  for (const { records, blobs, told } of caches) {
-    for (const record of records) {
-      if (!elsewhere.has(record.key)) elsewhere.set(record.key, record);
-      if (!record.layer) continue;
-      const { blob } = record.layer;
-      const known = sources.get(blob.digest);
-      if (known) known.add(blobs);
-      else {
-        const all = new Set([blobs]);
-        sources.set(blob.digest, all);
-        const failed = () => {
-          letDown = true;
-        };
-        store.offer(blob, firstOf(all, failed), told);
-      }
+  const failed = () => {
+    letDown = true;
+  };
+  /** False where the blob is said to be another layer elsewhere. */
+  const offer = (layer: Layer, from: BytesReader, told: Task | undefined): boolean => {
+    if (isDoubtful(layer, store)) return false;
+    const known = offered.get(layer.blob.digest);
+    if (known) {
+      known.sources.add(from);
+      return known.layer.diffId === layer.diffId;
     }
-  }
+    const sources = new Set([from]);
+    offered.set(layer.blob.digest, { layer, sources });
+    store.offer(layer.blob, firstOf(layer, sources, failed), told);
+    return true;
+  };
+  for (const { records, blobs, told } of caches)
+    for (const record of records)
+      if ((record.layer === undefined || offer(record.layer, blobs, told)) && !elsewhere.has(record.key)) elsewhere.set(record.key, record);
   const used = new Map<Digest, TravelRecord>();
   /** Made in this build of what is elsewhere. */
   const pending = new Map<Digest, Omit<CacheRecord, "at">>();
@@ -95,6 +99,15 @@ export function createMemory(store: OfferingStore, caches: readonly (ReadCache &
   };
 }
 
+/**
+ * Whether the store knows a blob that it has as another layer than a cache says, or not at all: what comes is compared with its layer on
+ * the way, what is here is not.
+ */
+function isDoubtful(layer: Layer, store: OfferingStore): boolean {
+  if (layer.blob.digest === layer.diffId || !isLocal({ layer }, store)) return false;
+  return store.blobOf(layer.diffId)?.digest !== layer.blob.digest;
+}
+
 function isHere({ layer }: CacheRecord, store: OfferingStore): boolean {
   return layer === undefined || store.available(layer.blob);
 }
@@ -103,8 +116,11 @@ function isLocal({ layer }: Pick<CacheRecord, "layer">, store: OfferingStore): b
   return layer === undefined || store.sizeOf(layer.blob.digest) === layer.blob.size;
 }
 
-/** A blob from whichever of several caches has it. `failed` is told when none does, or when reading it fails. */
-function firstOf(sources: ReadonlySet<BytesReader>, failed: () => void): BytesReader {
+/**
+ * A layer's blob from whichever of several caches has it, compared with the layer while it is read. `failed` is told when none has it, or
+ * when reading it fails.
+ */
+function firstOf(layer: Layer, sources: ReadonlySet<BytesReader>, failed: () => void): BytesReader {
   return {
     async has(digest, mediaType) {
       for (const source of sources) if (await source.has(digest, mediaType)) return true;
@@ -115,11 +131,10 @@ function firstOf(sources: ReadonlySet<BytesReader>, failed: () => void): BytesRe
       for (const source of sources) {
         try {
           const bytes = await source.open(what);
-          const { unverified } = bytes;
+          const { size } = bytes;
           return {
-            size: bytes.size,
-            read: (from, to) => watched(bytes.read(from, to), failed),
-            ...(unverified ? { unverified: (from: number) => watched(unverified(from), failed) } : {}),
+            size,
+            read: (from = 0, to = size) => watched(from === 0 && to >= size ? asLayer(bytes.read(), layer) : bytes.read(from, to), failed),
             [Symbol.asyncDispose]: () => bytes[Symbol.asyncDispose](),
           };
         } catch (error) {
