@@ -38,8 +38,8 @@ export async function subjectsOf(from: BytesReader, root: Descriptor): Promise<r
 }
 
 /**
- * Everything that refers to these subjects, and to what refers to them, subjects before referrers. Each is told once. Throws LIMIT, and what
- * listing throws.
+ * Everything that refers to these subjects, and to what refers to them, subjects before referrers. Each is told once. Throws LIMIT, and
+ * what listing throws.
  */
 export async function attachedTo(from: ReferrersSource, subjects: readonly Digest[]): Promise<readonly Attached[]> {
   const found = new Map<Digest, Attached>();

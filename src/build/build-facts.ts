@@ -28,8 +28,8 @@ const PROXIES = /^(?:https?|ftp|all|no)_proxy$/i;
 const HIDDEN = "xxxxx";
 
 /**
- * What a build did, as provenance tells it: no secret, no password of a URL, no path of this machine. Arguments whose names say that they are
- * secret are named without their values, which are hidden wherever else they stand.
+ * What a build did, as provenance tells it: no secret, no password of a URL, no path of this machine. Arguments whose names say that they
+ * are secret are named without their values, which are hidden wherever else they stand.
  */
 export async function factsOf(request: BuildRequest, source: FactsSource, version: string): Promise<BuildFacts> {
   const { graph, inlet, assembled, platform, buildPlatform } = source;
@@ -169,7 +169,7 @@ function layersOf(graph: BuildGraph, { image }: Assembled, safe: (text: string) 
   });
 }
 
-/** Whether all that a stage could get at is among the dependencies: no local files, no network, nothing mounted that is not known by digest. */
+/** Whether all that a stage could get at is among the dependencies: no local files, no network, nothing mounted that has no digest. */
 function isClosed(stage: StagePlan, request: BuildRequest): boolean {
   const local = ({ kind }: ContextSource | NamedContext) => kind === "dir" || kind === "tar";
   const inputs = inputsOf(stage);

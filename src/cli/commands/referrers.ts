@@ -39,12 +39,12 @@ async function listed(call: Invocation, text: string, artifactType: string | und
     await using source = await openSource(call, readPlaceWord(text), task);
     if (!source.referrers)
       throw new Failure("UNSUPPORTED", `${printable(text)}: nothing refers to an image there: it holds the image alone`);
-    return allOf(source.from, source.root, source.referrers, artifactType);
+    return await allOf(source.from, source.root, source.referrers, artifactType);
   }
   const { name, place, task } = await openNamed(call, text, "pull");
   await using repository = place;
-  if (name.digest !== undefined) return repository.referrers(name.digest, artifactType);
-  return allOf(repository, await resolveNamed(repository, name, task), repository.referrers, artifactType);
+  if (name.digest !== undefined) return await repository.referrers(name.digest, artifactType);
+  return await allOf(repository, await resolveNamed(repository, name, task), repository.referrers, artifactType);
 }
 
 /** Of an index also what refers to the manifests that it lists: what is said of an image is said of each platform. */
