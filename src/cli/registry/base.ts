@@ -11,22 +11,26 @@ import type { Repository } from "../../registry/face.ts";
 import type { ContentStore } from "../../store/face.ts";
 import { nameImage, nameOwner } from "../../store/name-image.ts";
 import type { Task } from "../../task/task.ts";
+import { admitImage } from "../sign/admit.ts";
 import { originsOf } from "./origins.ts";
 
 /**
  * An image of a repository for a build: the documents for a platform are read, from the store where they are there. Nothing of it is in the
  * store afterwards but its configuration: a manifest there says that its layers are there too. Undefined where the repository does
- * not have it. Throws AUTH, NETWORK, DIGEST, MANIFEST, LIMIT, NOT_FOUND for a platform that is not offered.
+ * not have it. `env` tells which policy must allow it. Throws AUTH, NETWORK, DIGEST, MANIFEST, LIMIT, POLICY,
+ * NOT_FOUND for a platform that is not offered.
  */
 export async function findBase(
   from: Repository,
   name: Reference,
   platform: Platform,
   store: ContentStore,
+  env: Readonly<Record<string, string | undefined>>,
   task: Task,
 ): Promise<RemoteImage | undefined> {
   const root = await from.resolve(name, task);
   if (root === undefined) return undefined;
+  await admitImage({ place: from, name, root, platform }, env, task);
   const documents: { readonly what: Descriptor; readonly bytes: Uint8Array }[] = [];
   const reader: BytesReader = {
     has: (digest, mediaType) => from.has(digest, mediaType),

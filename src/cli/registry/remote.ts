@@ -35,7 +35,7 @@ export function remoteImages(call: Invocation): RemoteImages & AsyncDisposable {
       const embedded = await embeddedImage(call, name, platform, task);
       if (embedded) return { image: await openImage(store, embedded, platform) };
       const { findBase } = await import("./base.ts");
-      return findBase(await repositoryOf(name, task), name, platform, store, task);
+      return findBase(await repositoryOf(name, task), name, platform, store, call.env, task);
     },
     async push(name, root, how, store, task) {
       const { sendImage } = await import("./push.ts");
