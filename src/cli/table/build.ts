@@ -28,7 +28,7 @@ const FLAGS: readonly Flag[] = [
   {
     name: "cache-to",
     type: "list",
-    description: 'Cache export destinations (e.g., "type=registry,ref=user/app:cache,mode=max", also local, inline, s3, gha)',
+    description: 'Cache export destinations (e.g., "type=registry,ref=app:cache,mode=max", also local, inline, s3, gha)',
   },
   {
     name: "call",
