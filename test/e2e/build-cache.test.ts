@@ -162,6 +162,41 @@ test("a fresh machine with the registry's cache executes no step and downloads n
   assert.deepEqual(again.done, []);
 });
 
+test("a cache in another repository of the registry: its layers are mounted; in another registry, they pass through", {
+  skip,
+}, async () => {
+  const dir = context("mounted");
+  const first = await new Machine("mounted-1").build(["--cache-to", `type=registry,ref=${registry.host}/mounted-cache:1,mode=max`, dir]);
+  const cache = await manifestOf(registry.host, "mounted-cache", "1");
+  await using proxy = await watch(registry.host);
+  const from = ["--cache-from", `${proxy.host}/mounted-cache:1`];
+  const second = new Machine("mounted-2");
+  const built = await second.build([...from, "-o", `type=registry,name=${proxy.host}/mounted:app`, dir]);
+  assert.equal(built.id, first.id);
+  assert.deepEqual(blobsRead(proxy.log), [cache.config.digest]);
+  const { layers } = await manifestOf(registry.host, "mounted", "app");
+  const mounted = proxy.log.filter((line) => /^POST .*mount=/.test(line));
+  assert.equal(mounted.length, layers.length, proxy.log.join("\n"));
+  const other = await startOwnRegistry();
+  try {
+    proxy.log.length = 0;
+    const third = new Machine("mounted-3");
+    const to = [
+      "--cache-to",
+      `type=registry,ref=${other.host}/mounted:cache,mode=max`,
+      "-o",
+      `type=registry,name=${other.host}/mounted:app`,
+    ];
+    assert.equal((await third.build([...from, ...to, dir])).id, first.id);
+    assert.deepEqual(blobsRead(proxy.log), [cache.config, ...cache.layers].map((one) => one.digest).sort());
+    assert.deepEqual(readdirSync(join(third.store, "blobs/sha256")), [], "nothing of it stays here");
+    const warm = await new Machine("mounted-4").build(["--cache-from", `${other.host}/mounted:cache`, dir]);
+    assert.deepEqual([warm.id, warm.done], [first.id, []]);
+  } finally {
+    await other.close();
+  }
+});
+
 test("a changed source: only what comes after it is executed, on layers that come when a process needs them", { skip }, async () => {
   const dir = context("changed");
   const cache = `${registry.host}/changed:cache`;
