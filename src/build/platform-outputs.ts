@@ -15,11 +15,17 @@ export function refuseOutputs(request: BuildRequest): void {
     });
 }
 
+/** An index as the store has it, and what a registry has it by, where it was pushed: its layers are packed then. */
+export interface BuiltIndex {
+  readonly root: Descriptor;
+  readonly pushed: Descriptor | undefined;
+}
+
 /**
  * Hands over the images of several platforms: as one index, or for files a folder for each (`linux_arm64`), as buildx does. Throws as
  * deliver does. The result is the index over the images as they are in the store; where they are in a registry only, as they are there.
  */
-export async function deliverPlatforms(request: BuildRequest, made: readonly PlatformBuilt[], tools: OutputTools): Promise<Descriptor> {
+export async function deliverPlatforms(request: BuildRequest, made: readonly PlatformBuilt[], tools: OutputTools): Promise<BuiltIndex> {
   const { store } = tools;
   const plain = indexOver(made.map(({ platform, assembled }) => ({ platform, root: assembled.image.descriptor })));
   const documents = [...made.flatMap(({ assembled }) => [assembled.configBytes, assembled.manifestBytes]), plain.bytes];
@@ -31,7 +37,7 @@ export async function deliverPlatforms(request: BuildRequest, made: readonly Pla
   const what = { root: plain.descriptor, documents, attested };
   const pushed = await handOver(request, tools, (output, later) => one(output, request, made, plain.descriptor, tools, later), what);
   const root = attested?.root ?? plain.descriptor;
-  return keepsLayers(request) ? root : (pushed ?? root);
+  return { root: keepsLayers(request) ? root : (pushed ?? root), pushed };
 }
 
 async function one(

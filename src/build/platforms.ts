@@ -19,7 +19,7 @@ import type { OpenInput } from "./input.ts";
 import { keyOf } from "./key.ts";
 import type { OutputTools } from "./output.ts";
 import { type FindImage, plan } from "./plan/plan.ts";
-import { deliverPlatforms, refuseOutputs } from "./platform-outputs.ts";
+import { type BuiltIndex, deliverPlatforms, refuseOutputs } from "./platform-outputs.ts";
 import type { BuildRequest } from "./request.ts";
 import { check } from "./review.ts";
 import type { OpenContext } from "./solve.ts";
@@ -47,7 +47,7 @@ export async function buildPlatforms(
   local: ContentStore,
   task: Task,
   { remote, caches, ...hooks }: BuildHooks = {},
-): Promise<Descriptor> {
+): Promise<BuiltIndex> {
   refuseOutputs(request);
   const opened = await open(request, async () => local, task);
   const { inlet } = opened;
@@ -77,13 +77,13 @@ export async function buildPlatforms(
     if (task.signal.aborted) throw new Failure("INTERRUPTED", "the build was interrupted");
     const made = settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
     await inlet.save();
-    const facts = () => made.map((one) => ({ ...one, buildPlatform: opened.platforms.build, inlet }));
+    const facts = () => made.map((one) => ({ ...one, buildPlatform: opened.platforms.build, inlet, roots: images.roots }));
     const attest = request.attest && (await (await import("./attest.ts")).attestOf(request, facts()));
     const into: OutputTools = { store, shelf, task, remote, attest };
-    const root = await deliverPlatforms(request, made, into);
+    const delivered = await deliverPlatforms(request, made, into);
     await cached?.finish(made.map(({ built }) => built.layers));
     await store.flush();
-    return root;
+    return delivered;
   } finally {
     await settled(images, task);
     await cached?.close();

@@ -54,16 +54,16 @@ export async function run(call: Invocation): Promise<number> {
     const { platforms } = request;
     if (platforms) {
       const { buildPlatforms } = await import("../../build/platforms.ts");
-      const root = await withCaches(caches, task, () => buildPlatforms(request, platforms, store, task, given));
+      const { root, pushed } = await withCaches(caches, task, () => buildPlatforms(request, platforms, store, task, given));
       renderer.finish();
-      report(call, request, root, undefined);
+      // An index has no configuration: its own digest is its ID then, as with buildx.
+      report(call, request, pushed ?? root, root.digest, false);
       return 0;
     }
     const { assembled, root, pushed } = await withCaches(caches, task, () => build(request, store, task, given));
     const { image } = assembled;
     renderer.finish();
-    const only = request.outputs.length > 0 && request.outputs.every((one) => one.push === "only");
-    report(call, request, (only ? pushed : undefined) ?? root, image.configDescriptor.digest);
+    report(call, request, pushed ?? root, image.configDescriptor.digest);
     return 0;
   } catch (error) {
     if (!(error instanceof Failure)) {
@@ -80,15 +80,14 @@ function lookIntoFailures({ flags }: Invocation): boolean {
   return flags.bool("debug-on-failure") || flags.bool("debug");
 }
 
-/** Tells what was built. An index has no configuration: its own digest is its ID then, as with buildx. */
-function report(call: Invocation, request: BuildRequest, manifest: Descriptor, config: Digest | undefined): void {
+/** Tells what was built: the image by its ID, its manifest as a registry has it where it was pushed, else as the store does. */
+function report(call: Invocation, request: BuildRequest, manifest: Descriptor, id: Digest, isConfig = true): void {
   const { flags } = call;
-  const id = config ?? manifest.digest;
   writeFile(flags.string("iidfile"), id);
   writeFile(flags.string("digest-file"), manifest.digest);
   const names = [...request.names, ...request.outputs.flatMap((one) => one.names)].map(formatReference);
   const metadata = {
-    ...(config === undefined ? {} : { "containerimage.config.digest": config }),
+    ...(isConfig ? { "containerimage.config.digest": id } : {}),
     "containerimage.descriptor": { mediaType: manifest.mediaType, digest: manifest.digest, size: manifest.size },
     "containerimage.digest": manifest.digest,
     ...(names.length > 0 ? { "image.name": names.join(",") } : {}),
