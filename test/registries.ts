@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openPath } from "../src/serve/open.ts";
-import { serveRegistry } from "../src/serve/server.ts";
+import { type Served, serveRegistry } from "../src/serve/server.ts";
 
 /** A registry that runs until it is stopped. */
 export interface TestRegistry {
@@ -12,11 +12,11 @@ export interface TestRegistry {
   close(): Promise<void>;
 }
 
-/** Our own registry over a new folder, which goes with it, or the one given, which stays. */
-export async function startOwnRegistry(dir?: string, readOnly = false): Promise<TestRegistry> {
+/** Our own registry over a new folder, which goes with it, or the one given, which stays. `log` hears of every request. */
+export async function startOwnRegistry(dir?: string, readOnly = false, log?: (served: Served) => void): Promise<TestRegistry> {
   const folder = dir ?? mkdtempSync(join(tmpdir(), "nought-own-registry-"));
   const opened = await openPath(folder, readOnly);
-  const server = await serveRegistry(opened.holdings, { host: "127.0.0.1", port: 0 });
+  const server = await serveRegistry(opened.holdings, { host: "127.0.0.1", port: 0 }, log);
   return {
     host: `127.0.0.1:${server.port}`,
     async close() {

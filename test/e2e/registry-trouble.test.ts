@@ -88,7 +88,6 @@ test("a mirror is asked first, and the registry itself where the mirror lacks", 
 test("R23: five pulls at once, one of them killed: the others end well and the store is whole", noRegistry, async () => {
   const name = `${host}/five:1`;
   nought.out("build", "-q", "-t", name, "--push", "ctx");
-  nought.out("rmi", name);
   nought.out("image", "prune", "-af");
   const children = Array.from({ length: 5 }, () => nought.start(["pull", "-q", name]));
   const all = children.map(ended);

@@ -94,7 +94,7 @@ test("a build pulls its bases and what it copies from, and pushes what it made",
   assert.match(stderr, new RegExp(`\\[internal\\] load metadata for ${host}/base:1\n`));
   assert.match(stderr, new RegExp(`\\[internal\\] pull ${host}/base:1\n`));
   assert.match(stderr, new RegExp(`pushing manifest for ${host}/top:1@sha256:[0-9a-f]{64} done`));
-  nought.out("rmi", `${host}/top:1`);
+  assert.equal(nought.out("images", "-q", `${host}/top`), "", "what is pushed is not named here");
   nought.out("pull", "-q", `${host}/top:1`);
   assert.match(nought.out("inspect", "-f", "{{.Config.Env}} {{len .RootFS.Layers}}", `${host}/top:1`), /WHO=base.* 2\n/);
   // What is here is not asked for again, unless --pull says so.
@@ -103,6 +103,8 @@ test("a build pulls its bases and what it copies from, and pushes what it made",
   nought.out("build", "-o", `type=registry,name=${host}/only:1`, "top");
   assert.equal(nought.out("images", "-q", `${host}/only`), "");
   nought.out("pull", "-q", `${host}/only:1`);
+  nought.out("build", "-q", "--push", "--load", "-t", `${host}/here-too:1`, "top");
+  assert.match(nought.out("images", "-q", `${host}/here-too`), /^[0-9a-f]{12}\n$/);
 });
 
 test("a base that no registry has is told in one line", noRegistry, () => {
@@ -155,7 +157,6 @@ test("tags are listed, manifests deleted; a registry that keeps tags says how el
 test("create and run pull what the store does not have, unless told never", noRegistry, () => {
   const name = `${host}/started:1`;
   nought.out("build", "-q", "--push", "-t", name, "ctx");
-  nought.out("rmi", name);
   const never = nought.run(["create", "--pull", "never", name]);
   assert.equal(never.status, 125);
   const made = nought.run(["create", name]);
