@@ -4,10 +4,11 @@ import { imagePurl } from "../attest/purl.ts";
 import { safeText, safeUrl } from "../attest/redact.ts";
 import { isSecretName } from "../dockerfile/rules/secrets-used-in-arg-or-env.ts";
 import type { Assembled } from "../image/assemble.ts";
-import { digestOf, hexOf } from "../oci/digest.ts";
+import { type Digest, digestOf, hexOf } from "../oci/digest.ts";
 import { formatPlatform, type Platform } from "../oci/platform.ts";
 import { parseReference } from "../oci/reference.ts";
 import type { BuildGraph, InputRef, StagePlan } from "./graph.ts";
+import { MADE_BY } from "./images.ts";
 import type { Inlet } from "./inlet.ts";
 import type { BuildRequest, ContextSource, NamedContext } from "./request.ts";
 import type { Fetched } from "./workshop.ts";
@@ -21,6 +22,8 @@ export interface FactsSource {
   readonly inlet: Inlet;
   /** What ADD fetched. */
   readonly fetched: readonly Fetched[];
+  /** What names of images stood for (images.ts). */
+  readonly roots: ReadonlyMap<string, Digest>;
 }
 
 /** Arguments that say how this machine reaches the network, not what is built; they often hold passwords. */
@@ -56,7 +59,7 @@ export async function factsOf(request: BuildRequest, source: FactsSource, versio
     ),
     labels: Object.fromEntries(Object.entries(request.labels).map(([name, value]) => [name, safe(value)])),
     dependencies: [
-      ...stages.flatMap((stage) => imagesOf(stage)),
+      ...stages.flatMap((stage) => imagesOf(stage, source.roots)),
       ...sources.flatMap(({ uri, digest }) => (uri !== undefined && digest !== undefined ? [{ uri, digest }] : [])),
       ...(await Promise.all(source.fetched.map(dependencyOf))),
     ],
@@ -116,17 +119,24 @@ async function dependencyOf(one: Fetched): Promise<Dependency> {
   return { uri: safeUrl(one.url), digest: { sha256: hexOf(one.digest) } };
 }
 
-/** The images that a stage starts from and takes files from. */
-function imagesOf(stage: StagePlan): Dependency[] {
+/**
+ * The images that a stage starts from and takes files from: by what their names stood for, which is what one would pin, and where that was
+ * an index by the manifest that was chosen too.
+ */
+function imagesOf(stage: StagePlan, roots: ReadonlyMap<string, Digest>): Dependency[] {
   const found: Dependency[] = [];
   const add = (from: { readonly name: string; readonly image: Assembled["image"] }) => {
-    const sha256 = hexOf(from.image.descriptor.digest);
+    const manifest = from.image.descriptor.digest;
+    const root = roots.get(`${from.name}@${manifest}`) ?? manifest;
+    const sha256 = hexOf(root);
     const layout = /^oci-layout:\/\/(?:.*\/)?([^/]*)$/.exec(from.name)?.[1];
     const { os, architecture, variant } = from.image.config;
     const platform = { os, architecture, ...(variant === undefined ? {} : { variant }) };
     const uri =
       layout === undefined ? imagePurl(parseReference(from.name), platform) : `pkg:oci/${encodeURIComponent(layout)}@sha256:${sha256}`;
-    found.push({ uri, digest: { sha256 } });
+    const made = from.image.annotations?.[MADE_BY];
+    const annotations = { ...(root === manifest ? {} : { manifest }), ...(made === undefined ? {} : { [MADE_BY]: made }) };
+    found.push({ uri, digest: { sha256 }, ...(Object.keys(annotations).length > 0 ? { annotations } : {}) });
   };
   if (stage.base.kind === "image") add(stage.base);
   for (const input of inputsOf(stage)) if (input.from === "image") add(input);

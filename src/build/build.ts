@@ -121,7 +121,15 @@ export async function build(
     const atHand = built.layers.every(({ blob }) => store.sizeOf(blob.digest) !== undefined);
     if (performed && stage.config.User && atHand) advise(stage.config, await built.tree(), task);
     await inlet.save();
-    const facts = { platform: assembled.image.config, buildPlatform: platforms.build, graph, assembled, inlet, fetched };
+    const facts = {
+      platform: assembled.image.config,
+      buildPlatform: platforms.build,
+      graph,
+      assembled,
+      inlet,
+      fetched,
+      roots: images.roots,
+    };
     const attest = request.attest && (await (await import("./attest.ts")).attestOf(request, [facts]));
     const pushed = await deliver(request, assembled, built, { store, shelf, task, remote, attest });
     await cached?.finish([built.layers]);
@@ -163,7 +171,8 @@ export async function solveWith(
     stop.abort();
   });
   try {
-    const built = await solve(graph, shop, context, lines, stop);
+    const foreseen = shop.promises && (await (await import("./foresee.ts")).foresee(graph, shop, context, lines));
+    const built = foreseen ?? (await solve(graph, shop, context, lines, stop));
     await coming;
     if (lost !== undefined) throw lost;
     await bring(built.layers);

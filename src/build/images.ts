@@ -1,7 +1,8 @@
 import type { Image } from "../image/layer.ts";
 import { openImage } from "../image/open.ts";
 import { Failure } from "../kit/error.ts";
-import { parseDigest } from "../oci/digest.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
+import { type Digest, parseDigest } from "../oci/digest.ts";
 import { isIndexType } from "../oci/media-type.ts";
 import { formatPlatform, matchesPlatform, type Platform } from "../oci/platform.ts";
 import { DEFAULT_REGISTRY, formatReference, parseReference, type Reference, withDefaultTag } from "../oci/reference.ts";
@@ -24,6 +25,8 @@ export interface Finding {
 export interface FoundImages extends FindImage {
   /** See Bases (bases.ts). */
   settle(): Promise<void>;
+  /** What names stood for, an index often, by `NAME@DIGEST` of the manifest that was chosen of it. */
+  readonly roots: ReadonlyMap<string, Digest>;
 }
 
 /**
@@ -33,6 +36,11 @@ export interface FoundImages extends FindImage {
 export function findImages(store: OfferingStore, task: Task, how: Finding = {}): FoundImages {
   const bases = createBases(store, task);
   const asked = new Map<string, Promise<Image | undefined>>();
+  const roots = new Map<string, Digest>();
+  const rooted = (name: Reference, image: Image, root: Descriptor | undefined): Image => {
+    if (root) roots.set(`${formatReference(name)}@${image.descriptor.digest}`, root.digest);
+    return image;
+  };
   /** From the registry, once for each name and platform of a build. */
   const found = (name: Reference, platform: Platform): Promise<Image | undefined> => {
     const { remote } = how;
@@ -44,7 +52,7 @@ export function findImages(store: OfferingStore, task: Task, how: Finding = {}):
     const label = `[internal] ${isReserved(name) ? "make" : "load metadata for"} ${formatReference(name)}`;
     const looked = performed({ type: "step", id, label }, task, async (within) => {
       const image = await remote.find(name, platform, within);
-      return image && bases.take(image, name, platform);
+      return image && rooted(name, bases.take(image, name, platform), image.root);
     });
     asked.set(key, looked);
     return looked;
@@ -53,7 +61,7 @@ export function findImages(store: OfferingStore, task: Task, how: Finding = {}):
     const root = await store.resolve(name, task);
     if (root === undefined) return undefined;
     try {
-      const image = await openImage(store, root, platform);
+      const image = rooted(name, await openImage(store, root, platform), root);
       // Nought's own are made for each platform; a person's are taken as they are.
       const own = how.remote !== undefined && isReserved(name) && image.annotations?.[MADE_BY] !== undefined;
       return own && !matchesPlatform(platform, image.config) ? undefined : image;
@@ -65,6 +73,7 @@ export function findImages(store: OfferingStore, task: Task, how: Finding = {}):
   };
   return {
     settle: () => bases.settle(),
+    roots,
     async image(name, platform, context) {
       if (context?.kind === "layout")
         return { image: await fromLayout(context, platform, store, task), name: `oci-layout://${context.path}` };
@@ -147,7 +156,7 @@ function isReserved({ registry, repository }: Reference): boolean {
 }
 
 /** What nought's own images under `nought/` are told by (base/embedded.ts). */
-const MADE_BY = "io.nought.base";
+export const MADE_BY = "io.nought.base";
 
 function warnPlatform(image: Image, wanted: Platform, reference: Reference, task: Task): void {
   const { os, architecture, variant } = image.config;

@@ -26,6 +26,8 @@ export interface RemoteImages {
 /** An image as a registry has it. */
 export interface RemoteImage {
   readonly image: Image;
+  /** What the name stands for: the image's manifest, or an index that lists it. */
+  readonly root?: Descriptor;
   /** Where its layers can be had until the build is over; absent where all of the image is in the store. */
   readonly layers?: BytesReader;
   /** Gives it its name in the store. Its layers must be there. */

@@ -46,6 +46,7 @@ export async function findBase(
   originsOf(store).note([image.configDescriptor.digest, ...image.layers.map(({ blob }) => blob.digest)], name);
   return {
     image,
+    root,
     layers: from,
     async keep(within) {
       // What others refer to comes first.
