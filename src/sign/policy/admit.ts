@@ -32,8 +32,8 @@ const REASONS = 10;
 
 /**
  * Refuses an image that a policy does not allow. Documents and signatures are read for it, no layer. An index is good when it is signed
- * itself, or when everything of it that is used is. `where` names the policy in messages. Throws POLICY, KEY; AUTH and NETWORK where the
- * registry does not say which signatures there are.
+ * itself, or when everything of it that is used is. `where` names the policy in messages. Throws POLICY; AUTH and NETWORK where the registry does
+ * not say which signatures there are.
  */
 export async function admit(policy: Policy, where: string, wanted: Wanted, task: Task): Promise<void> {
   const { requirements, scope } = requirementsFor(policy, wanted.name);
@@ -97,14 +97,15 @@ async function partsOf({ place, platform }: Wanted, index: Descriptor, depth: nu
   return found.length > 0 ? found : [index];
 }
 
+/** A key that cannot be used lets nothing in. */
 function readKey(source: KeySource): PublicKey {
-  if ("pem" in source) return readPublicKey(source.pem, "a key inside the policy");
-  const where = `key ${printable(source.path)} of the policy`;
+  const where = "pem" in source ? "a key inside the policy" : `key ${printable(source.path)} of the policy`;
   try {
-    if (statSync(source.path).size > LIMITS.keyBytes) throw new Failure("LIMIT", `${where} has more than ${LIMITS.keyBytes} bytes`);
+    if ("pem" in source) return readPublicKey(source.pem, where);
+    if (statSync(source.path).size > LIMITS.keyBytes) throw new Failure("POLICY", `${where} has more than ${LIMITS.keyBytes} bytes`);
     return readPublicKey(readFileSync(source.path, "utf8"), where);
-  } catch (error) {
-    if (error instanceof Failure) throw error;
-    throw new Failure("KEY", `${where} cannot be read: ${(error as NodeJS.ErrnoException).code ?? "no file"}`, { cause: error });
+  } catch (cause) {
+    if (cause instanceof Failure) throw new Failure("POLICY", cause.message, { cause, ...(cause.hint ? { hint: cause.hint } : {}) });
+    throw new Failure("POLICY", `${where} cannot be read: ${(cause as NodeJS.ErrnoException).code ?? "no file"}`, { cause });
   }
 }
