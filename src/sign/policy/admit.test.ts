@@ -95,7 +95,7 @@ test("a key of the policy that cannot be read lets nothing in", async () => {
   const policy = parsePolicy(Buffer.from(JSON.stringify({ default: [{ type: "sigstoreSigned", keyPath: "/nowhere/k.pub" }] })), "policy p");
   const wanted = { place, name: place.name, root: image, platform: undefined };
   await assert.rejects(admit(policy, "policy p", wanted, task), {
-    code: "KEY",
+    code: "POLICY",
     message: /nowhere\/k\.pub of the policy cannot be read: ENOENT/,
   });
 });

@@ -7,7 +7,7 @@ import { Failure } from "../../kit/error.ts";
 import { parseReference } from "../../oci/reference.ts";
 import { cosignFile } from "../testing/repository.ts";
 import { findPolicy } from "./file.ts";
-import { acceptsName, type Identity, parseIdentity } from "./identity.ts";
+import { acceptsName, type Identity } from "./identity.ts";
 import { type Policy, parsePolicy } from "./policy.ts";
 import { requirementsFor, scopesOf } from "./scope.ts";
 
@@ -137,7 +137,6 @@ test("signedIdentity is read strictly too", () => {
     [{ type: "remapIdentity", prefix: "a.org/", signedPrefix: "c" }, /no host or repository/],
   ] as const)
     assert.throws(identity(value), (error) => error instanceof Failure && error.code === "POLICY" && why.test(error.message), String(why));
-  assert.ok(parseIdentity);
   identity({ type: "remapIdentity", prefix: "127.0.0.1:5000", signedPrefix: "example.org/x" })();
 });
 
