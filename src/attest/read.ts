@@ -23,7 +23,8 @@ export interface Said {
 
 /**
  * Everything that is said of a manifest: by artifacts that refer to it, and by docker's entries beside it in `index`, the index that the
- * image was found in. Signed or not, nothing is verified. What is no statement (signatures, notes) is passed over. Throws LIMIT, NOT_FOUND, DIGEST.
+ * image was found in. Signed or not, nothing is verified. What is no statement (signatures, notes) is passed over. Throws LIMIT,
+ * NOT_FOUND, DIGEST, MANIFEST.
  */
 export async function saidOf(
   from: BytesReader & ReferrersSource,
