@@ -15,7 +15,7 @@ export interface BuildCaches {
 /** One build with its caches. */
 export interface CachedBuild {
   /** What steps recall and remember goes through it. */
-  readonly memory: Pick<Workshop, "recall" | "remember">;
+  readonly memory: Pick<Workshop, "recall" | "remember" | "promises">;
   /** The configuration of a result, with the cache in it where that is asked for (`type=inline`). */
   inlined(config: ImageConfig, layers: readonly Layer[]): ImageConfig;
   /** Writes the caches, once all outputs stand. `results` are the layers of the images. Throws what writing throws. */

@@ -8,7 +8,7 @@ import { perform } from "./files/perform.ts";
 import { type Prepared, prepare } from "./files/prepare.ts";
 import type { Step } from "./graph.ts";
 import { draftDigest, keyOf } from "./key.ts";
-import type { Workshop } from "./workshop.ts";
+import { Unforeseen, type Workshop } from "./workshop.ts";
 
 /** What a cached step is remembered as: the layer, the newest time in it, and its exact key, which a hit by the quick one does not make. */
 interface Remembered {
@@ -53,6 +53,7 @@ export async function solveStep(step: Step, below: Built, useCache: boolean, sho
   const quick = quickOf(selections);
   const hit = useCache && quick ? recall(quick, below, shop) : undefined;
   if (hit) return finish(hit, true);
+  if (shop.hitsOnly) throw new Unforeseen(step.label);
 
   const find = (entry: Entry) => prepared.map((one) => one.digests?.find(entry)).find((digest) => digest !== undefined);
   task.emit({ type: "step", ...told, state: "started" });

@@ -1,4 +1,5 @@
 import type { Failure } from "../kit/error.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { SandboxMount, SandboxSpec } from "../sandbox/spec.ts";
 import type { Shelf } from "../shelf/shelf.ts";
@@ -40,6 +41,16 @@ export interface FailedScene {
 /** Something that ADD fetched, known by its content or its commit. */
 export type Fetched = { readonly url: string } & ({ readonly digest: Digest } | { readonly commit: string });
 
+/** Layers that are known by name alone. */
+export interface LayerPromises {
+  /** As the build recalls, and what is promised too: then the blob is none that can be had. */
+  recall(key: Digest): CacheRecord | undefined;
+  has(blob: Descriptor): boolean;
+}
+
+/** Says that a step would have to be performed. */
+export class Unforeseen extends Error {}
+
 /** What steps work with: handed down by solve, so that a step knows nothing of flags, terminals or folders of the store. */
 export interface Workshop {
   /** Blobs of registries that a step reads are fetched by it. */
@@ -56,6 +67,10 @@ export interface Workshop {
   open(input: InputRef): Promise<OpenInput>;
   recall(key: Digest): CacheRecord | undefined;
   remember(record: Omit<CacheRecord, "at">): void;
+  /** What caches say of layers that nobody has, for a look whether any is needed (foresee.ts). */
+  readonly promises?: LayerPromises | undefined;
+  /** A step that is not known throws Unforeseen instead of being performed. */
+  readonly hitsOnly?: boolean;
   /** A private folder for check-outs; it is gone when the build is over. */
   tmp(): Promise<string>;
   /** What `--allow` lets RUN have: `network.host`, `security.insecure`. */

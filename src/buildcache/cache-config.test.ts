@@ -18,6 +18,7 @@ const RECORDS: readonly TravelRecord[] = [
   { key: digestOf("run"), layer: layer("b"), newest: 0 },
   { key: digestOf("selection"), value: digestOf("chosen") },
   { key: digestOf("definition") },
+  { key: digestOf("builder"), promised: digestOf("tar of the builder"), newest: 1, exact: digestOf("exact of the builder") },
 ];
 const byKey = (records: readonly TravelRecord[]) => [...records].sort((a, b) => (a.key < b.key ? -1 : 1));
 const bytes = (value: unknown) => Buffer.from(JSON.stringify(value));
@@ -74,6 +75,8 @@ test("a hostile cache: digests that are none, layers that are not there, times t
     with_({ layers: [{ layer: 0 }], nought: { newest: 1 } }, [{ ...good, blob: "../../../etc/passwd" }]),
     with_({ nought: { value: { digest: digestOf("x") } } }),
     with_({ nought: [] }),
+    with_({ nought: { layer: digestOf("x") } }),
+    with_({ nought: { layer: "sha256:..", newest: 1 } }),
     with_({ digest: "sha256:nothing", nought: {} }),
     bytes({ layers: {}, records: [] }),
     bytes([]),

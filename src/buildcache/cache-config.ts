@@ -21,7 +21,7 @@ const NO_PARENT = -1;
 const LAYER = ["blob", "parent", "annotations"];
 const ANNOTATIONS = ["mediaType", "diffID", "size", "createdAt"];
 const RECORD = ["digest", "layers", "chains", "inputs", "nought"];
-const OURS = ["newest", "exact", "value"];
+const OURS = ["newest", "exact", "value", "layer"];
 
 /** The layers of some records, each once, in the order in which they are first met. */
 export function layersOf(records: readonly TravelRecord[]): readonly Layer[] {
@@ -46,8 +46,8 @@ export function encodeRecords(records: readonly TravelRecord[], layers: readonly
   const places = new Map(layers.map((layer, at) => [layer.diffId, at]));
   return [...records]
     .sort((a, b) => compareNames(a.key, b.key))
-    .flatMap(({ key, layer, newest, exact, value }): object[] => {
-      if (!layer) return [{ digest: key, nought: { value } }];
+    .flatMap(({ key, layer, newest, exact, value, promised }): object[] => {
+      if (!layer) return [{ digest: key, nought: { newest, exact, value, layer: promised } }];
       const at = places.get(layer.diffId);
       return at === undefined ? [] : [{ digest: key, layers: [{ layer: at }], nought: { newest, exact } }];
     });
@@ -88,15 +88,19 @@ function recordOf(shape: Shape, layers: readonly (Layer | undefined)[]): TravelR
   const key = parseDigest(shape.value("digest"), shape.where);
   const ours = new Shape(shape.value("nought"), shape.where, OURS);
   const [result] = shape.array("layers") ?? [];
-  if (result === undefined) {
+  const promised = digestIn(ours, "layer");
+  if (result === undefined && promised === undefined) {
     const value = digestIn(ours, "value");
     return { key, ...(value === undefined ? {} : { value }) };
   }
-  const layer = layers[new Shape(result, shape.where, ["layer", "createdAt"]).integer("layer") ?? -1];
   const newest = ours.integer("newest");
-  if (layer === undefined || !isSecond(newest)) shape.fail("it points to no layer, or does not say how old that is");
+  if (!isSecond(newest)) shape.fail("it does not say how old its layer is");
   const exact = digestIn(ours, "exact");
-  return { key, layer, newest, ...(exact === undefined ? {} : { exact }) };
+  const facts = { key, newest, ...(exact === undefined ? {} : { exact }) };
+  if (result === undefined) return { ...facts, ...(promised === undefined ? {} : { promised }) };
+  const layer = layers[new Shape(result, shape.where, ["layer", "createdAt"]).integer("layer") ?? -1];
+  if (layer === undefined) shape.fail("it points to no layer");
+  return { ...facts, layer };
 }
 
 function digestIn(shape: Shape, key: string): Digest | undefined {

@@ -16,6 +16,8 @@ export interface TravelRecord {
   /** The key of the same layer by its entries alone (build/step.ts). */
   readonly exact?: Digest;
   readonly value?: Digest;
+  /** In the place of `layer`: the diffID of a layer that the cache does not hold. Whoever needs no byte of it need not make it. */
+  readonly promised?: Digest;
 }
 
 /** A cache as it was read: what it knows, and where the blobs of its layers can be had. */

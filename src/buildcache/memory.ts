@@ -1,4 +1,5 @@
 import type { Layer } from "../image/layer.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { BytesReader } from "../oci/place.ts";
 import type { CacheRecord } from "../store/face.ts";
@@ -7,6 +8,13 @@ import type { Task } from "../task/task.ts";
 import { asLayer } from "./as-layer.ts";
 import type { ReadCache, TravelRecord } from "./face.ts";
 import { fromTravel, toTravel } from "./travel.ts";
+
+/** For a look whether a build needs no layer that is only promised. */
+export interface Promises {
+  recall(key: Digest): CacheRecord | undefined;
+  /** Whether a blob stands for a layer that is promised. */
+  has(blob: Descriptor): boolean;
+}
 
 /** What a build with caches elsewhere recalls and remembers. */
 export interface Memory {
@@ -17,6 +25,8 @@ export interface Memory {
   used(): readonly TravelRecord[];
   /** Keeps in the store what came from caches and was used, as far as its layers are there now. */
   keep(): void;
+  /** What caches say of layers that they do not hold; undefined where they say nothing of the kind. */
+  readonly promises: Promises | undefined;
   /** Whether anything came from caches, and whether reading a layer there failed. */
   readonly borrowed: boolean;
   readonly letDown: boolean;
@@ -46,9 +56,15 @@ export function createMemory(store: OfferingStore, caches: readonly (ReadCache &
     store.offer(layer.blob, firstOf(layer, sources, failed), told);
     return true;
   };
+  const promised = new Map<Digest, TravelRecord>();
+  const diffIds = new Set<Digest>();
   for (const { records, blobs, told } of caches)
     for (const record of records)
-      if ((record.layer === undefined || offer(record.layer, blobs, told)) && !elsewhere.has(record.key)) elsewhere.set(record.key, record);
+      if (record.promised !== undefined) {
+        if (!promised.has(record.key)) promised.set(record.key, record);
+        diffIds.add(record.promised);
+      } else if ((record.layer === undefined || offer(record.layer, blobs, told)) && !elsewhere.has(record.key))
+        elsewhere.set(record.key, record);
   const used = new Map<Digest, TravelRecord>();
   /** Made in this build of what is elsewhere. */
   const pending = new Map<Digest, Omit<CacheRecord, "at">>();
@@ -57,29 +73,43 @@ export function createMemory(store: OfferingStore, caches: readonly (ReadCache &
   const use = (record: TravelRecord): void => {
     used.set(record.key, record);
     // A hit by the quick key says what the exact one is; the next machine may need that.
-    const { exact, layer } = record;
+    const { exact, layer = record.promised } = record;
     if (exact !== undefined && layer && !used.has(exact)) used.set(exact, { ...record, key: exact });
   };
 
+  const recall = (key: Digest): CacheRecord | undefined => {
+    const made = pending.get(key);
+    if (made) return { ...made, at: 0 };
+    const own = store.recall(key);
+    const other = elsewhere.get(key);
+    // A record of the store whose layer is gone is worth less than one whose layer can be had.
+    const record = own !== undefined && (other === undefined || isHere(own, store)) ? own : other && fromTravel(other);
+    if (record === undefined) return undefined;
+    if (record !== own) borrowed.add(key);
+    const travelling = record === own ? toTravel(record) : other;
+    if (travelling && isHere(record, store)) use(travelling);
+    return record;
+  };
+
+  const promises: Promises = {
+    recall(key) {
+      const record = recall(key);
+      const promise = promised.get(key);
+      if (promise === undefined || (record && isHere(record, store))) return record;
+      use(promise);
+      return fromTravel(promise);
+    },
+    has: ({ digest, size }) => size === 0 && diffIds.has(digest),
+  };
+
   return {
+    recall,
+    promises: promised.size > 0 ? promises : undefined,
     get borrowed() {
       return borrowed.size > 0;
     },
     get letDown() {
       return letDown;
-    },
-    recall(key) {
-      const made = pending.get(key);
-      if (made) return { ...made, at: 0 };
-      const own = store.recall(key);
-      const other = elsewhere.get(key);
-      // A record of the store whose layer is gone is worth less than one whose layer can be had.
-      const record = own !== undefined && (other === undefined || isHere(own, store)) ? own : other && fromTravel(other);
-      if (record === undefined) return undefined;
-      if (record !== own) borrowed.add(key);
-      const travelling = record === own ? toTravel(record) : other;
-      if (travelling && isHere(record, store)) use(travelling);
-      return record;
     },
     remember(record) {
       if (isLocal(record, store)) store.remember(record);

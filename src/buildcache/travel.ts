@@ -1,4 +1,5 @@
 import { isDigest } from "../oci/digest.ts";
+import { MEDIA } from "../oci/media-type.ts";
 import type { CacheRecord } from "../store/face.ts";
 import type { TravelRecord } from "./face.ts";
 
@@ -24,8 +25,9 @@ export function toTravel({ key, layer, value }: Omit<CacheRecord, "at">): Travel
   return isDigest(value) ? { key, value } : undefined;
 }
 
-/** The other way round. `at` counts for nothing until the record is kept. */
-export function fromTravel({ key, layer, newest, exact, value }: TravelRecord): CacheRecord {
-  if (layer) return { key, layer, value: { newest: newest ?? 0, ...(exact ? { exact } : {}) }, at: 0 };
+/** The other way round. `at` counts for nothing until the record is kept. A layer that is promised has a blob that nobody has. */
+export function fromTravel({ key, layer, newest, exact, value, promised }: TravelRecord): CacheRecord {
+  const its = layer ?? (promised && { diffId: promised, blob: { mediaType: MEDIA.layer, digest: promised, size: 0 } });
+  if (its) return { key, layer: its, value: { newest: newest ?? 0, ...(exact ? { exact } : {}) }, at: 0 };
   return { key, ...(value === undefined ? {} : { value }), at: 0 };
 }

@@ -2,7 +2,7 @@ import { Failure } from "../../kit/error.ts";
 import { type Built, builtOn } from "../built.ts";
 import type { Step, StepOp } from "../graph.ts";
 import { keyOf } from "../key.ts";
-import type { Workshop } from "../workshop.ts";
+import { Unforeseen, type Workshop } from "../workshop.ts";
 import { sourcesOf } from "./sources.ts";
 
 export type RunOp = StepOp & { readonly kind: "run" };
@@ -42,6 +42,7 @@ export async function solveRun(step: Step, op: RunOp, below: Built, useCache: bo
   const record = useCache ? shop.recall(key) : undefined;
   if (record?.layer !== undefined && shop.store.available(record.layer.blob))
     return finish(builtOn(below, record.layer, (record.value as Remembered).newest, shop.shelf), true);
+  if (shop.hitsOnly) throw new Unforeseen(step.label);
 
   task.emit({ type: "step", ...told, state: "started" });
   const { execute } = await import("./execute.ts");
