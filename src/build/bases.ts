@@ -15,6 +15,8 @@ export interface Bases {
   take(found: RemoteImage, name: Reference, platform: Platform): Image;
   /** Names those of which all layers came, so that the next build finds them without the registry. Throws what naming throws. */
   settle(): Promise<void>;
+  /** Told of what made the build fail. Where bytes were not what they should be, nothing is named. */
+  distrust(error: unknown): void;
 }
 
 /** Bases whose layers `store` fetches when they are read. */
@@ -34,6 +36,9 @@ export function createBases(store: OfferingStore, task: Task): Bases {
       for (const blob of blobs) if (!isForeign(blob.mediaType)) store.offer(blob, from, told);
       taken.push(found);
       return found.image;
+    },
+    distrust(error) {
+      if (error instanceof Failure && error.code === "DIGEST") taken.length = 0;
     },
     async settle() {
       for (const { image, keep } of taken.splice(0)) {

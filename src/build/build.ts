@@ -137,6 +137,9 @@ export async function build(
     const { descriptor } = assembled.image;
     const { root = descriptor } = attest?.([{ platform: assembled.image.config, root: descriptor }], undefined) ?? {};
     return { assembled, root, pushed, built, graph, names: request.names.map((name) => familiarName(withDefaultTag(name))) };
+  } catch (error) {
+    images.distrust(error);
+    throw error;
   } finally {
     await settled(images, task);
     await cached?.close();

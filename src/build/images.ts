@@ -9,7 +9,7 @@ import { DEFAULT_REGISTRY, formatReference, parseReference, type Reference, with
 import type { ContentStore } from "../store/face.ts";
 import type { OfferingStore } from "../store/offers.ts";
 import type { Task } from "../task/task.ts";
-import { createBases } from "./bases.ts";
+import { type Bases, createBases } from "./bases.ts";
 import type { FindImage } from "./plan/plan.ts";
 import type { RemoteImages } from "./remote.ts";
 import type { NamedContext } from "./request.ts";
@@ -22,9 +22,7 @@ export interface Finding {
 }
 
 /** Finds images, and names in the end those of registries of which all layers came. */
-export interface FoundImages extends FindImage {
-  /** See Bases (bases.ts). */
-  settle(): Promise<void>;
+export interface FoundImages extends FindImage, Pick<Bases, "settle" | "distrust"> {
   /** What names stood for, an index often, by `NAME@DIGEST` of the manifest that was chosen of it. */
   readonly roots: ReadonlyMap<string, Digest>;
 }
@@ -72,7 +70,8 @@ export function findImages(store: OfferingStore, task: Task, how: Finding = {}):
     }
   };
   return {
-    settle: () => bases.settle(),
+    settle: bases.settle,
+    distrust: bases.distrust,
     roots,
     async image(name, platform, context) {
       if (context?.kind === "layout")

@@ -84,6 +84,9 @@ export async function buildPlatforms(
     await cached?.finish(made.map(({ built }) => built.layers));
     await store.flush();
     return delivered;
+  } catch (error) {
+    images.distrust(error);
+    throw error;
   } finally {
     await settled(images, task);
     await cached?.close();
