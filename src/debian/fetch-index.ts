@@ -7,7 +7,8 @@ import { printable } from "../kit/printable.ts";
 import { openToRead } from "../kit/read-file.ts";
 import { redactUrl } from "../net/redact.ts";
 import type { Task } from "../task/task.ts";
-import { openPackages, type PackageIndex, packPackages } from "./package-index.ts";
+import { IndexPacker } from "./pack-index.ts";
+import { openPackages, type PackageIndex } from "./package-index.ts";
 import type { Pin } from "./release.ts";
 import type { OpenSuite, SuiteAccess } from "./suite.ts";
 import { getBytes, isMissing } from "./transport.ts";
@@ -55,9 +56,9 @@ export async function openIndex(
   const where = redactUrl(`${open.root}/dists/${site.suite}/${path}`);
   const packed = await fetchPinned(open, path, pin, access, task);
   const plainPin = release.files.get(base);
-  const plain = await unpack(packed, plainPin?.size, where);
-  if (plainPin !== undefined) checkPin(plain, plainPin, `${where}, unpacked`);
-  access.cache.write(file, ...packPackages(plain, where));
+  const packer = await unpack(packed, plainPin?.size, where);
+  if (plainPin !== undefined) checkPin(packer.text(), plainPin, `${where}, unpacked`);
+  access.cache.write(file, ...packer.finish());
   const fresh = openFile(file, site.suite, architecture, release.notAutomatic);
   if (fresh === undefined) throw new Failure("STORAGE", `${printable(file)} cannot be read back`);
   return fresh;
@@ -97,23 +98,24 @@ function mismatch(where: string, why: string): Failure {
   });
 }
 
-/** Unpacks into one buffer, of the size the signed file lists where it does. */
-async function unpack(packed: Buffer, size: number | undefined, where: string): Promise<Buffer> {
+/** Unpacks, and looks for packages in what is there while the next piece is unpacked by another thread. */
+async function unpack(packed: Buffer, size: number | undefined, where: string): Promise<IndexPacker> {
   const limit = Math.min(size ?? LIMITS.packageIndexBytes, LIMITS.packageIndexBytes);
-  let out = Buffer.allocUnsafe(Math.min(limit, size ?? 4 * packed.length));
-  let end = 0;
+  const packer = new IndexPacker(Math.min(limit, size ?? 4 * packed.length), where);
+  let length = 0;
   try {
     const { bytes } = await decompress(once(packed), { bytes: limit });
     for await (const piece of bytes) {
-      if (end + piece.length > limit) throw new Failure("LIMIT", `it has more than ${limit} bytes`);
-      if (end + piece.length > out.length) out = Buffer.concat([out.subarray(0, end), Buffer.allocUnsafe(out.length + piece.length)]);
-      end += piece.copy(out, end);
+      length += piece.length;
+      if (length > limit) throw new Failure("LIMIT", `it has more than ${limit} bytes`);
+      packer.push(piece);
     }
   } catch (error) {
-    if (error instanceof Failure) throw new Failure(error.code, `${printable(where)}: ${error.message}`, { cause: error });
+    if (error instanceof Failure && !error.message.startsWith(printable(where)))
+      throw new Failure(error.code, `${printable(where)}: ${error.message}`, { cause: error });
     throw error;
   }
-  return out.subarray(0, end);
+  return packer;
 }
 
 async function* once(bytes: Buffer): AsyncGenerator<Buffer> {

@@ -6,17 +6,28 @@ export interface NameTable {
   find(name: string): number[];
 }
 
+/** Numbers under the hashes of names, in the order they were put in. */
+export class HashList {
+  readonly keys: number[] = [];
+  readonly values: number[] = [];
+
+  add(name: string, value: number): void {
+    this.keys.push(hashOf(name));
+    this.values.push(value);
+  }
+}
+
 /** Packs a table with twice as many slots as names, a power of two. Neighbours that collide stay in their order. */
-export function buildTable(list: readonly { readonly name: string; readonly value: number }[]): Buffer {
+export function buildTable({ keys, values }: HashList): Buffer {
   let slots = 1;
-  while (slots < 2 * list.length + 1) slots *= 2;
+  while (slots < 2 * keys.length + 1) slots *= 2;
   const table = new Uint32Array(2 * slots);
-  for (const { name, value } of list) {
-    const key = hashOf(name);
+  for (let n = 0; n < keys.length; n++) {
+    const key = keys[n] as number;
     let slot = key & (slots - 1);
     while (table[2 * slot + 1] !== 0) slot = (slot + 1) & (slots - 1);
     table[2 * slot] = key;
-    table[2 * slot + 1] = value + 1;
+    table[2 * slot + 1] = (values[n] as number) + 1;
   }
   const bytes = Buffer.from(table.buffer);
   return endianness() === "LE" ? bytes : bytes.swap32();

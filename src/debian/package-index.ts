@@ -2,10 +2,11 @@ import { crc32 } from "node:zlib";
 import { Failure } from "../kit/error.ts";
 import { printable } from "../kit/printable.ts";
 import type { PackageRecord } from "./face.ts";
-import { type Block, openBlocks, sumsOf } from "./index-blocks.ts";
-import { buildTable, type NameTable, openTable } from "./name-table.ts";
+import { type Block, openBlocks } from "./index-blocks.ts";
+import { type NameTable, openTable } from "./name-table.ts";
+import { MARK } from "./pack-index.ts";
 import { parsePackages } from "./parse-packages.ts";
-import { isPackageName, parseRelations } from "./relation.ts";
+import { parseRelations } from "./relation.ts";
 
 /**
  * An index of packages that is searched without being read: the text as it came, with tables of where names are in front. Only the
@@ -27,55 +28,10 @@ export interface PackageIndex {
 /** Reads bytes of the packed form; fewer only at its end. */
 export type ReadAt = (position: number, length: number) => Buffer;
 
-const MARK = Buffer.from("nought packages 4\n");
 const FIXED = MARK.length + 8;
 const COUNTS = 5;
-/** A head longer than this is none; a paragraph longer than this is refused, and so are more packages than this. */
+/** A head longer than this is none. */
 const HEAD = 256 << 20;
-const PARAGRAPH = 4 << 20;
-const MOST = 1_000_000;
-const BORDER = Buffer.from("\n\n");
-const MARKS = ["\nEssential: yes\n", "\nPriority: required\n", "\nPriority: important\n", "\nPriority: standard\n"];
-
-/**
- * Packs the text of an index (deb822, Debian Policy 5.3): the parts of the packed form, the last of which is the text itself. What it costs
- * is a search for the few words that the tables need. Throws PACKAGE for a paragraph without a name or beyond bounds, LIMIT for too many.
- */
-export function packPackages(text: Buffer, where: string): Buffer[] {
-  const starts: number[] = [];
-  const names: { readonly name: string; readonly value: number }[] = [];
-  const provided: { readonly name: string; readonly value: number }[] = [];
-  const marked: number[] = [];
-  const provides = forward(text, "\nProvides:");
-  const marks = MARKS.map((word) => forward(text, word));
-  const bad = (at: number, why: string) => new Failure("PACKAGE", `${printable(where)}, byte ${at}: ${why}`);
-  for (let at = 0; ; ) {
-    while (text[at] === 10) at++;
-    if (at >= text.length) break;
-    const border = text.indexOf(BORDER, at);
-    const end = border < 0 ? text.length : border + 1;
-    if (end - at > PARAGRAPH) throw bad(at, `a paragraph is longer than ${PARAGRAPH} bytes`);
-    if (starts.length >= MOST) throw new Failure("LIMIT", `${printable(where)}: more than ${MOST} packages`);
-    const name = nameOf(text, at, end);
-    if (name === undefined) throw bad(at, "a package without a name");
-    if (!isPackageName(name)) throw bad(at, `"${printable(name.slice(0, 80))}" cannot be the name of a package`);
-    const value = starts.push(at) - 1;
-    names.push({ name, value });
-    const list = provides(at, end);
-    if (list >= 0) for (const one of providedNames(text, list, end)) provided.push({ name: one, value });
-    if (marks.some((next) => next(at, end) >= 0)) marked.push(value);
-    at = end;
-  }
-  const tables = [buildTable(names), buildTable(provided)] as const;
-  const head = Buffer.concat([
-    numbers([starts.length, tables[0].length / 8, tables[1].length / 8, marked.length, text.length]),
-    numbers(starts),
-    ...tables,
-    numbers(marked),
-    sumsOf(text),
-  ]);
-  return [MARK, numbers([crc32(head), head.length]), head, text];
-}
 
 /** Opens a packed index for a suite and a processor; undefined for what is damaged or of another version. */
 export function openPackages(read: ReadAt, suite: string, architecture: string): PackageIndex | undefined {
@@ -132,44 +88,4 @@ function paragraph(blocks: Block, head: Buffer, starts: number, number: number, 
 
 function providesName(record: PackageRecord, name: string): boolean {
   return parseRelations(record.provides, `Provides of ${record.name}`).some((group) => group.some((one) => one.name === name));
-}
-
-/** Finds a word between two places, which must only move forward: the text is searched once in all. -1 where it is not there. */
-function forward(text: Buffer, word: string): (from: number, to: number) => number {
-  const bytes = Buffer.from(word);
-  let next = -1;
-  return (from, to) => {
-    if (next < from) {
-      const at = text.indexOf(bytes, from);
-      next = at < 0 ? Number.POSITIVE_INFINITY : at;
-    }
-    return next < to ? next : -1;
-  };
-}
-
-/** The Package field: the first one in every archive, anywhere in odd ones. */
-function nameOf(text: Buffer, at: number, end: number): string | undefined {
-  const line = text.toString("latin1", at, lineEnd(text, at));
-  if (line.startsWith("Package:")) return line.slice(8).trim() || undefined;
-  const [, later] = /^Package:(.*)$/m.exec(text.toString("latin1", at, end)) ?? [];
-  return later?.trim() || undefined;
-}
-
-/** Names in the Provides field that begins after the line break `at`, with its folded lines. Their form is checked when they are used. */
-function providedNames(text: Buffer, at: number, end: number): Set<string> {
-  let to = text.indexOf(10, at + 1);
-  while (to >= 0 && to < end && (text[to + 1] === 32 || text[to + 1] === 9)) to = text.indexOf(10, to + 1);
-  const value = text.toString("latin1", at + "\nProvides:".length, to < 0 ? end : Math.min(to, end));
-  return new Set(value.split(",").flatMap((part) => /[^\s(:]+/.exec(part)?.[0].toLowerCase() ?? []));
-}
-
-function lineEnd(text: Buffer, at: number): number {
-  const end = text.indexOf(10, at);
-  return end < 0 ? text.length : end;
-}
-
-function numbers(list: readonly number[]): Buffer {
-  const out = Buffer.allocUnsafe(4 * list.length);
-  for (let n = 0; n < list.length; n++) out.writeUInt32LE(list[n] as number, 4 * n);
-  return out;
 }

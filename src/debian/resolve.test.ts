@@ -3,7 +3,8 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { Failure } from "../kit/error.ts";
 import type { PackageRecord, ResolveRequest } from "./face.ts";
-import { openPackages, packPackages } from "./package-index.ts";
+import { packPackages } from "./pack-index.ts";
+import { openPackages } from "./package-index.ts";
 import { createPool, type Pool } from "./pool.ts";
 import { solve } from "./resolve.ts";
 
