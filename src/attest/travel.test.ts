@@ -87,3 +87,22 @@ test("what refers to an image goes along from the store to a layout and back, wi
       ],
     );
   }));
+
+test("a list that calls a stranger a referrer is not believed", () =>
+  withStore(async (store, dir) => {
+    const { root } = await putImage(store, "a layer");
+    const image = await put(store, statementArtifact(other, about(other)));
+    const onTop = await put(store, artifactFor(image, "application/x-note", []));
+    const notes: string[] = [];
+    const telling = createTask((event) => event.type === "note" && notes.push(event.text));
+    const layout = await createLayout(join(dir, "layout"));
+    const lying = {
+      has: store.has,
+      open: store.open,
+      referrers: async (subject: unknown) => (subject === root.digest ? [image] : subject === image.digest ? [onTop] : []),
+    };
+    assert.deepEqual(await copyReferrers(lying, layout, [root.digest], telling), []);
+    assert.equal(await layout.has(image.digest), false);
+    assert.equal(await layout.has(onTop.digest), false, "nor what refers to the stranger");
+    assert.match(notes.join(), /is listed as a referrer of .*, but refers to .*: passed over/);
+  }));

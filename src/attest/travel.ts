@@ -70,13 +70,34 @@ export async function copyReferrers(
   task: Task,
   entered: (attached: Attached) => Promise<void> = async () => {},
 ): Promise<readonly Attached[]> {
-  const all = await attachedTo(from, subjects);
-  for (const one of all) {
+  const came: Attached[] = [];
+  const strangers = new Set<Digest>();
+  for (const one of await attachedTo(from, subjects)) {
     const { mediaType, digest, size } = one.referrer;
-    await copyImage(from, to, { mediaType, digest, size }, task);
+    const what = { mediaType, digest, size };
+    if (strangers.has(one.subject) || !(await refersTo(from, what, one.subject, task))) {
+      strangers.add(digest);
+      continue;
+    }
+    await copyImage(from, to, what, task);
     await entered(one);
+    came.push(one);
   }
-  return all;
+  return came;
+}
+
+/**
+ * Whether a manifest that is listed as a referrer says itself what it refers to: a list that a registry made proves nothing, and what comes
+ * in under one image must not speak of another. Tells where it does not.
+ */
+export async function refersTo(from: BytesReader, referrer: Descriptor, subject: Digest, task: Task): Promise<boolean> {
+  const own = subjectOf({ descriptor: referrer, bytes: await readWhole(from, referrer) })?.subject;
+  if (own === subject) return true;
+  task.emit({
+    type: "note",
+    text: `${referrer.digest} is listed as a referrer of ${subject}, but refers to ${own ?? "nothing"}: passed over`,
+  });
+  return false;
 }
 
 /** Which of the documents that a layout or archive lists refer to others. */

@@ -1,6 +1,6 @@
 import type { Artifact } from "../../attest/artifact.ts";
 import { retarget } from "../../attest/retarget.ts";
-import { type ReferrersSource, subjectsOf } from "../../attest/travel.ts";
+import { type ReferrersSource, refersTo, subjectsOf } from "../../attest/travel.ts";
 import { parseIndex } from "../../image/documents.ts";
 import { LIMITS } from "../../kit/limit.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
@@ -38,6 +38,7 @@ export async function sendReferrers(
     for (const { mediaType, digest, size } of mine) {
       seen.add(digest);
       const referrer = { mediaType, digest, size };
+      if (!(await refersTo(from, referrer, before.digest, task))) continue;
       if (before.digest === now.digest) {
         if (!listed.has(digest)) sent += await sendAsItIs(from, to, referrer, task);
         waiting.push([referrer, referrer]);
