@@ -61,7 +61,9 @@ async function viewLayout(dir: string): Promise<Opened> {
   const holdings = viewHoldings({
     async names() {
       const { manifests } = await layout.index();
+      // What only refers to an image, and has no name of its own, is found as its referrer.
       return manifests.flatMap((root) => {
+        if (root.artifactType !== undefined && root.annotations?.[REF] === undefined) return [];
         const name = quietly(() => nameIn(root, dir));
         return name ? [{ name, root }] : [];
       });
