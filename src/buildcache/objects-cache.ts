@@ -9,6 +9,7 @@ import { remoteBytes } from "../registry/download.ts";
 import type { Task } from "../task/task.ts";
 import { encodeCacheConfig, layersOf, parseCacheConfig } from "./cache-config.ts";
 import type { CachePlace, TravelRecord } from "./face.ts";
+import { inLanes } from "./lanes.ts";
 
 /** Bytes of an object that is being written, and what is known of them. */
 export interface ObjectBytes {
@@ -32,9 +33,6 @@ export interface CacheObjects {
   close(): void;
 }
 
-/** Blobs on their way at once. */
-const LANES = 3;
-
 /**
  * A cache in a service that keeps objects, as BuildKit's `s3` and `gha` have it: each blob under its digest, and the cache configuration,
  * which says of each layer what a manifest says elsewhere.
@@ -53,19 +51,9 @@ export function objectsCache(objects: CacheObjects): CachePlace {
       return { records, blobs: readerOf(objects, task) };
     },
     async write(records, from, task) {
-      const waiting = layersOf(records).map((layer) => layer.blob);
-      const lane = async () => {
-        for (let blob = waiting.shift(); blob !== undefined; blob = waiting.shift()) {
-          try {
-            if (!(await objects.hasBlob(blob.digest, task))) await sendBlob(blob, from, objects, task);
-          } catch (error) {
-            waiting.length = 0;
-            throw error;
-          }
-        }
-      };
-      const lanes = await Promise.allSettled(Array.from({ length: LANES }, lane));
-      for (const one of lanes) if (one.status === "rejected") throw one.reason;
+      await inLanes(layersOf(records), async ({ blob }) => {
+        if (!(await objects.hasBlob(blob.digest, task))) await sendBlob(blob, from, objects, task);
+      });
       const document = encodeCacheConfig(records);
       await objects.putDocument({ digest: digestOf(document), size: document.length, open: async () => document }, task);
     },

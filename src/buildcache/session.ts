@@ -1,12 +1,15 @@
 import type { Layer } from "../image/layer.ts";
 import { Failure } from "../kit/error.ts";
 import type { ImageConfig } from "../oci/config.ts";
+import type { Digest } from "../oci/digest.ts";
 import { represent } from "../place/represent.ts";
 import type { OfferingStore } from "../store/offers.ts";
 import type { Task } from "../task/task.ts";
+import { layersOf } from "./cache-config.ts";
 import { type CacheMode, chosenFor } from "./choose.ts";
 import type { CachePacking, CachePlace, ReadCache, TravelRecord } from "./face.ts";
 import { withInlineCache } from "./inline.ts";
+import { inLanes } from "./lanes.ts";
 import { createMemory, type Memory } from "./memory.ts";
 
 /** A cache to be written, and how. */
@@ -110,18 +113,14 @@ async function writeCache(
   }
 }
 
-/** The records with their layers packed; a layer that several records lead to is packed once. */
+/** The records with their layers packed, several at once; a layer that several records lead to is packed once. */
 async function packed(records: readonly TravelRecord[], how: CachePacking, store: OfferingStore, task: Task): Promise<TravelRecord[]> {
-  const done = new Map<string, Layer>();
-  const all: TravelRecord[] = [];
-  for (const record of records) {
-    if (!record.layer) {
-      all.push(record);
-      continue;
-    }
-    const layer = done.get(record.layer.diffId) ?? (await represent(store, record.layer, how, task));
-    done.set(layer.diffId, layer);
-    all.push({ ...record, layer });
-  }
-  return all;
+  const done = new Map<Digest, Layer>();
+  await inLanes(layersOf(records), async (layer) => {
+    done.set(layer.diffId, await represent(store, layer, how, task));
+  });
+  return records.map((record) => {
+    const layer = record.layer && done.get(record.layer.diffId);
+    return layer ? { ...record, layer } : record;
+  });
 }
