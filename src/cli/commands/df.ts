@@ -5,6 +5,7 @@ import { familiarRepository } from "../../oci/reference.ts";
 import { type UnpackedLayer, unpackedLayers } from "../../rootfs/sweep.ts";
 import type { ContentStore } from "../../store/face.ts";
 import { enterForCache } from "../cache/enter.ts";
+import { packageUsage } from "../cache/packages.ts";
 import { type Catalog, readCatalog, type StoredImage } from "../catalog.ts";
 import type { Invocation } from "../command.ts";
 import { ago, humanSize, timeOf } from "../render/human.ts";
@@ -73,6 +74,12 @@ export async function run(call: Invocation): Promise<void> {
   // Not docker's: what images need to run, made again where it is missing.
   if (unpacked.length > 0)
     rows.push(rowOf("Unpacked Layers", unpacked.length, humanSize(unpackedBytes(unpacked), 4), humanSize(unpackedBytes(unused), 4)));
+  // Nor is this: what bases were made of, and what the next ones need not fetch.
+  const packages = packageUsage(store.dir);
+  if (packages.files > 0) {
+    const bytes = humanSize(packages.bytes, 4);
+    rows.push(rowOf("Package Cache", packages.files, bytes, `${bytes} (100%)`));
+  }
   call.out(renderList(FORM, rows, { format: call.flags.string("format") }));
 }
 

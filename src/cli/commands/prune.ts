@@ -2,6 +2,7 @@ import { familiarName } from "../../oci/reference.ts";
 import type { ContentStore } from "../../store/face.ts";
 import { enterForCache } from "../cache/enter.ts";
 import { cacheFilter, cacheItems, wholeId } from "../cache/items.ts";
+import { prunePackages } from "../cache/packages.ts";
 import { type Pruned, removeItems } from "../cache/prune.ts";
 import { removeUnpacked } from "../cache/unpacked.ts";
 import { type Catalog, readCatalog } from "../catalog.ts";
@@ -54,21 +55,25 @@ async function pruneSystem(call: Invocation, all: boolean, filters: readonly str
   const containers = inReach ? await removeStopped(call) : { ids: [], bytes: 0 };
   const lines = await removeImages(call, store, all, filters);
   const removed = await removeCache(store, filters, inReach);
-  const bytes = containers.bytes + removed.bytes + (await collect(store, inReach));
+  const packages = prunePackages(store.dir, filters);
+  const bytes = containers.bytes + removed.bytes + packages.bytes + (await collect(store, inReach));
   if (containers.ids.length > 0) call.out(`Deleted Containers:\n${containers.ids.join("\n")}\n\n`);
   if (lines.length > 0) call.out(`Deleted Images:\n${lines.join("\n")}\n\n`);
   if (removed.items.length > 0) call.out(`Deleted build cache objects:\n${removed.items.map((one) => one.id).join("\n")}\n\n`);
+  if (packages.files > 0) call.out(`Deleted packages and package indexes: ${packages.files}\n\n`);
   call.out(`Total reclaimed space: ${humanSize(bytes, 4)}\n`);
 }
 
 async function pruneCache(call: Invocation, filters: readonly string[], inReach: boolean): Promise<void> {
   const store = await call.store();
   const removed = await removeCache(store, filters, inReach);
-  const bytes = removed.bytes + (await collect(store, inReach));
+  const packages = prunePackages(store.dir, filters);
+  const bytes = removed.bytes + packages.bytes + (await collect(store, inReach));
   if (removed.items.length > 0) {
     const rows = removed.items.map((one) => `${wholeId(one).slice(0, 25)}\ttrue\t${humanSize(one.bytes, 4)}\t${ago(one.lastUsed)}`);
     call.out(alignColumns(`ID\tRECLAIMABLE\tSIZE\tLAST ACCESSED\n${rows.join("\n")}\n`));
   }
+  if (packages.files > 0) call.out(`Packages and package indexes: ${packages.files} removed, ${humanSize(packages.bytes, 4)}\n`);
   call.out(`Total:\t${humanSize(bytes, 4)}\n`);
 }
 
