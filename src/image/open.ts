@@ -28,6 +28,10 @@ export async function openImage(from: BytesReader, root: Descriptor, platform: P
       `${descriptor.digest}: ${manifest.layers.length} layers but ${diffIds.length} diffIDs in the configuration`,
     );
   }
+  const told = config.history.filter((entry) => !entry.empty_layer).length;
+  // Docker's own rule; histories that tell of less are common.
+  if (told > diffIds.length)
+    throw new Failure("MANIFEST", `${descriptor.digest}: ${diffIds.length} layers, but ${told} entries of the history have one`);
   const layers = manifest.layers.map((blob, at) => {
     if (layerCompression(blob.mediaType) === undefined)
       throw new Failure("MANIFEST", `${blob.digest}: ${blob.mediaType} is no layer of an image`);

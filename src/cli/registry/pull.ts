@@ -1,7 +1,9 @@
+import { parseIndex, parseManifest } from "../../image/documents.ts";
 import { chooseManifest, openImage } from "../../image/open.ts";
 import { Failure } from "../../kit/error.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import type { Digest } from "../../oci/digest.ts";
+import { isIndexType, layerCompression, MEDIA } from "../../oci/media-type.ts";
 import type { BytesReader, BytesWriter } from "../../oci/place.ts";
 import { formatPlatform, hostPlatform, matchesPlatform, type Platform } from "../../oci/platform.ts";
 import { familiarName, formatReference, type Reference, withDefaultTag } from "../../oci/reference.ts";
@@ -132,7 +134,7 @@ async function checkPlatform(
     config = (await openImage(store, root, wanted)).config;
   } catch (error) {
     // An artifact that is no container image is kept as it is.
-    if (error instanceof Failure && error.code === "MANIFEST" && platform === undefined) return;
+    if (error instanceof Failure && error.code === "MANIFEST" && platform === undefined && !saysItIsAnImage(store, root, wanted)) return;
     throw error;
   }
   if (config.os === "" || matchesPlatform(wanted, config)) return;
@@ -141,6 +143,16 @@ async function checkPlatform(
   if (platform !== undefined)
     throw new Failure("NOT_FOUND", `${familiarName(name)} is there, but for ${has}, not for the platform ${formatPlatform(platform)}`);
   task.emit({ type: "note", text: `${familiarName(name)} is for ${has}, this machine is ${formatPlatform(wanted)}` });
+}
+
+/** Whether a manifest has the types of a container image, however wrong its configuration is. */
+function saysItIsAnImage(store: ContentStore, root: Descriptor, platform: Platform): boolean {
+  let what = root;
+  while (isIndexType(what.mediaType))
+    what = chooseManifest(parseIndex(store.readDocument(what), what.digest, what.mediaType).manifests, platform, root);
+  const { config, layers } = parseManifest(store.readDocument(what), what.digest, what.mediaType);
+  const isConfig = config.mediaType === MEDIA.config || config.mediaType === MEDIA.dockerConfig;
+  return isConfig && layers.every((layer) => layerCompression(layer.mediaType) !== undefined);
 }
 
 async function layersOf(store: ContentStore, root: Descriptor, platform: Platform): Promise<Digest[]> {
