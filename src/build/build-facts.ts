@@ -103,9 +103,10 @@ async function gitFacts(
   const { parseGitUrl } = await import("../net/git-url.ts");
   const source = parseGitUrl(url, as);
   if (!source) return { uri: safeUrl(url) };
-  const { remote, ref = "", subdir } = source;
+  const { scheme, name, remote, ref = "", subdir } = source;
   const fragment = `${ref}${subdir === undefined ? "" : `:${subdir}`}`;
-  const uri = `${safeUrl(remote)}${fragment === "" ? "" : `#${fragment}`}`;
+  // Where a repository lies on this machine is nobody's business.
+  const uri = `${scheme === "file" ? `file:${name}` : safeUrl(remote)}${fragment === "" ? "" : `#${fragment}`}`;
   if (commit === undefined) return { uri };
   // in-toto calls it gitCommit; BuildKit and older readers know sha1.
   return { uri, digest: { gitCommit: commit, ...(commit.length === 40 ? { sha1: commit } : {}) } };

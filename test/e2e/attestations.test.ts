@@ -1,5 +1,6 @@
 /** Provenance of whole builds: where it is put, what it tells and what never, and how it travels. */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -194,6 +195,29 @@ test("bases are named by the manifests that were used", async () => {
   assert.equal(internalParameters["buildConfig"], undefined, "min");
 });
 
+const withoutGit = spawnSync("git", ["--version"]).status === 0 ? false : "git is not installed";
+
+test("a git context is named by its commit; all that went in is known then", { skip: withoutGit }, async () => {
+  nought.write({ "repo/Dockerfile": "FROM scratch\nCOPY a /a\n", "repo/a": "a" });
+  const git = (...args: string[]) => {
+    const who = ["-c", "user.name=n", "-c", "user.email=e@example.com", "-c", "init.defaultBranch=main"];
+    const ran = spawnSync("git", [...who, ...args], { cwd: join(nought.dir, "repo"), env: nought.env, encoding: "utf8" });
+    assert.equal(ran.status, 0, ran.stderr);
+    return ran.stdout.trim();
+  };
+  git("init", "-q");
+  git("add", ".");
+  git("commit", "-qm", "one");
+  await build("-t", "git:1", "--provenance=true", `file://${join(nought.dir, "repo")}#main`);
+  const commit = git("rev-parse", "HEAD");
+  const { predicate } = (await told("git:1"))[0]?.statement ?? assert.fail("nothing is said");
+  assert.deepEqual(predicate.buildDefinition.resolvedDependencies, [
+    { uri: "file:repo#main", digest: { gitCommit: commit, sha1: commit } },
+  ]);
+  assert.deepEqual(predicate.runDetails.metadata["nought_completeness"], { request: false, resolvedDependencies: true });
+  assert.ok(!JSON.stringify(predicate).includes(nought.dir), "no path of this machine");
+});
+
 test("several platforms: one provenance refers to each, in the store, in a layout, in an archive and in a registry", async () => {
   const two = ["--platform", "linux/amd64,linux/arm64", "--provenance=mode=max"];
   const name = `${own.host}/two:1`;
@@ -292,6 +316,25 @@ test("referrers travel where they are asked to: copy, pull, save as a layout, lo
   assert.match(await runWith(env, "load", "-i", "with.tar"), /^Loaded image ID: sha256:[0-9a-f]{64}\n$/);
   await runWith(env, "image", "prune", "-f");
   rmSync(env.NOUGHT_STORE, { recursive: true, force: true });
+});
+
+test("a layout with referrers beside its image is one image: to build from, and to serve", async () => {
+  await build("-t", "beside:1", "--provenance=true", "-o", "type=oci,dest=beside,tar=false", "ctx");
+  nought.write({ "on/Dockerfile": "FROM base\nCOPY a /more\n", "on/a": "more" });
+  await build("-t", "on:1", "--provenance=true", "--build-context", "base=oci-layout://beside", "on");
+  const [one] = await told("on:1");
+  assert.match(one?.statement.predicate.buildDefinition.resolvedDependencies[0]?.uri ?? "", /^pkg:oci\/beside@sha256:[0-9a-f]{64}$/);
+  for (const dir of [join(nought.dir, "beside"), store]) {
+    const served = await startOwnRegistry(dir, true);
+    try {
+      const name = dir === store ? `${served.host}/on:1` : `${served.host}/library/beside:1`;
+      const tags = (await run("tags", name.slice(0, name.lastIndexOf(":")))).trim();
+      assert.equal(tags, "1");
+      assert.equal((await referrers(name)).length, 1);
+    } finally {
+      await served.close();
+    }
+  }
 });
 
 test("in the store a provenance stays as long as its image, and goes with it", async () => {
