@@ -6,6 +6,8 @@ import { createServer, request as forward, get } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { S3_KEYS, startBucket } from "../../src/buildcache/testing/bucket.ts";
+import { startCacheService, TOKEN } from "../../src/buildcache/testing/cache-service.ts";
 import { whyNot } from "../../src/sandbox/testing/box.ts";
 import { assertWhole } from "../builds.ts";
 import { BUSYBOX } from "../golden/case.ts";
@@ -457,6 +459,29 @@ test("Debian's docker-registry keeps both forms of a cache", { ...noRegistry, ..
     }
   } finally {
     await debian.close();
+  }
+});
+
+test("a bucket, and the cache of a job of GitHub Actions: what the one machine wrote warms the other", { skip }, async () => {
+  const dir = context("services");
+  await using bucket = await startBucket();
+  await using service = await startCacheService();
+  const { accessKeyId, secretAccessKey } = S3_KEYS;
+  const env = {
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    AWS_REGION: "here-1",
+    ACTIONS_RESULTS_URL: service.url.href,
+    ACTIONS_RUNTIME_TOKEN: TOKEN,
+  };
+  const s3 = `type=s3,bucket=box,endpoint_url=${bucket.endpoint.origin},use_path_style=true,prefix=app/,name=main`;
+  const to = ["--cache-to", `${s3},mode=max`, "--cache-to", "type=gha,mode=max"];
+  const first = await new Machine("services-1").build([...to, dir], env);
+  assert(bucket.objects.has("/box/app/manifests/main"));
+  for (const [n, from] of [s3, "type=gha"].entries()) {
+    const warm = await new Machine(`services-from-${n}`).build(["--cache-from", from, dir], env);
+    assert.deepEqual([warm.id, warm.done], [first.id, []], warm.said);
+    assert(!warm.said.includes(secretAccessKey) && !warm.said.includes(TOKEN));
   }
 });
 
