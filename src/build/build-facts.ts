@@ -1,10 +1,11 @@
+import { createReadStream } from "node:fs";
 import { relative } from "node:path";
 import type { BuildFacts, Dependency, LayerFacts, SourceFacts, StageFacts } from "../attest/provenance.ts";
 import { imagePurl } from "../attest/purl.ts";
 import { safeText, safeUrl } from "../attest/redact.ts";
 import { isSecretName } from "../dockerfile/rules/secrets-used-in-arg-or-env.ts";
 import type { Assembled } from "../image/assemble.ts";
-import { type Digest, digestOf, hexOf } from "../oci/digest.ts";
+import { type Digest, digestOf, hasher, hexOf } from "../oci/digest.ts";
 import { formatPlatform, type Platform } from "../oci/platform.ts";
 import { parseReference } from "../oci/reference.ts";
 import type { BuildGraph, InputRef, StagePlan } from "./graph.ts";
@@ -85,6 +86,8 @@ function idOf(text: string): string {
 async function sourcesOf(request: BuildRequest, inlet: Inlet): Promise<SourceFacts[]> {
   const told = async (name: string, from: ContextSource | NamedContext): Promise<SourceFacts> => {
     if (from.kind === "git") return { name, kind: "git", ...(await gitFacts(from.url, inlet.commits.get(from.url), "context")) };
+    if (from.kind === "tar" && "url" in from && from.url !== undefined)
+      return { name, kind: "tar", uri: safeUrl(from.url), digest: { sha256: hexOf(await digestOfFile(from.path)) } };
     if (from.kind === "image") return { name, kind: "image", uri: imagePurl(from.name, request.platform) };
     if (from.kind === "layout") return { name, kind: "oci-layout" };
     return { name, kind: from.kind === "dir" ? "local" : from.kind };
@@ -93,6 +96,13 @@ async function sourcesOf(request: BuildRequest, inlet: Inlet): Promise<SourceFac
   for (const [name, context] of Object.entries(request.contexts).sort(([a], [b]) => (a < b ? -1 : 1)))
     found.push(await told(name, context));
   return found;
+}
+
+/** The sum of an archive that was fetched. */
+async function digestOfFile(path: string): Promise<Digest> {
+  const hash = hasher();
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  return hash.digest();
 }
 
 async function gitFacts(
@@ -182,7 +192,7 @@ function layersOf(graph: BuildGraph, { image }: Assembled, safe: (text: string) 
 
 /** Whether all that a stage could get at is among the dependencies: no local files, no network, nothing mounted that has no digest. */
 function isClosed(stage: StagePlan, request: BuildRequest): boolean {
-  const local = ({ kind }: ContextSource | NamedContext) => kind === "dir" || kind === "tar";
+  const local = (from: ContextSource | NamedContext) => from.kind === "dir" || (from.kind === "tar" && !("url" in from));
   const inputs = inputsOf(stage);
   if (inputs.some((one) => (one.from === "context" && local(request.context)) || (one.from === "named" && local(one.context))))
     return false;

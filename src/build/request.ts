@@ -7,8 +7,11 @@ import type { AttestRequest } from "./attest.ts";
 /** Where the files of the build come from. */
 export type ContextSource =
   | { readonly kind: "dir"; readonly path: string }
-  /** A tar archive, compressed or not; `path` is a file on disk (standard input was spooled by the caller). */
-  | { readonly kind: "tar"; readonly path: string }
+  /**
+   * A tar archive, compressed or not; `path` is a file on disk (standard input was spooled by the caller), `url` where it was fetched
+   * from.
+   */
+  | { readonly kind: "tar"; readonly path: string; readonly url?: string }
   | { readonly kind: "git"; readonly url: string }
   /** No files at all (a Dockerfile on standard input and nothing else). */
   | { readonly kind: "none" };

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { digestOf } from "../../src/oci/digest.ts";
 import { assertWhole } from "../builds.ts";
+import { tar } from "../craft-tar.ts";
 import { program } from "../program.ts";
 import { startOwnRegistry, type TestRegistry } from "../registries.ts";
 import { hasRegistry, startRegistry } from "../registry.ts";
@@ -17,7 +18,8 @@ const store = nought.env["NOUGHT_STORE"] as string;
 const own = await startOwnRegistry();
 // Debian's keeps no referrers: what refers to an image is listed under a tag there.
 const other: TestRegistry = hasRegistry ? await startRegistry() : await startOwnRegistry();
-const files = createServer((_, response) => void response.end("fetched"));
+const ARCHIVE = tar({ name: "Dockerfile", body: "FROM scratch\nCOPY a /a\n" }, { name: "a", body: "a" });
+const files = createServer((request, response) => void response.end(request.url?.startsWith("/context.tar") ? ARCHIVE : "fetched"));
 await new Promise<void>((resolve) => files.listen(0, "127.0.0.1", resolve));
 const fileHost = `127.0.0.1:${(files.address() as AddressInfo).port}`;
 after(async () => {
@@ -216,6 +218,15 @@ test("a git context is named by its commit; all that went in is known then", { s
   ]);
   assert.deepEqual(predicate.runDetails.metadata["nought_completeness"], { request: false, resolvedDependencies: true });
   assert.ok(!JSON.stringify(predicate).includes(nought.dir), "no path of this machine");
+});
+
+test("a context that was fetched is named by its address, without what is secret in it, and its sum", async () => {
+  const url = `http://s3cret-user@${fileHost}/context.tar?k=s3cret-query`;
+  await build("-t", "fetched:1", "--provenance=true", url);
+  const { predicate } = (await told("fetched:1"))[0]?.statement ?? assert.fail("nothing is said");
+  const sum = { sha256: digestOf(ARCHIVE).slice(7) };
+  assert.deepEqual(predicate.buildDefinition.resolvedDependencies, [{ uri: `http://${fileHost}/context.tar?k=xxxxx`, digest: sum }]);
+  assert.deepEqual(predicate.runDetails.metadata["nought_completeness"], { request: false, resolvedDependencies: true });
 });
 
 test("several platforms: one provenance refers to each, in the store, in a layout, in an archive and in a registry", async () => {

@@ -123,7 +123,8 @@ async function settle(call: Invocation, word: ContextWord): Promise<Pick<BuildRe
   if (word.kind === "stdin" || word.kind === "url") {
     const came = word.kind === "stdin" ? await takeIn(standardInput(call.signal), () => spool(call)) : await fetchContext(call, word.url);
     if (came.kind === "text") return { context: { kind: "none" }, dockerfile: { kind: "text", text: came.text } };
-    return { context: came, dockerfile: { kind: "inside", path: file ?? "Dockerfile" } };
+    const context = word.kind === "url" ? { ...came, url: word.url } : came;
+    return { context, dockerfile: { kind: "inside", path: file ?? "Dockerfile" } };
   }
   if (word.kind !== "dir") return { context: word, dockerfile: { kind: "inside", path: file ?? "Dockerfile" } };
   return {
@@ -138,7 +139,7 @@ async function onDisk(call: Invocation, word: ContextWord): Promise<ContextSourc
   const came = await fetchContext(call, word.url);
   if (came.kind === "text")
     throw new Failure("CONTEXT", `${printable(word.url)} is a text, not an archive: it cannot be a context beside -f`);
-  return came;
+  return { ...came, url: word.url };
 }
 
 /** `Dockerfile`, or `dockerfile` where only that is there. */
