@@ -213,6 +213,21 @@ test("under cosign's tag an index, or more signatures than are looked at, is an 
   );
 });
 
+test("where clients keep the list of referrers, an entry may say nothing of its type, as cosign's do; others are passed over", async () => {
+  const place = await repositories.open();
+  const image = await pushImage(place, "untold");
+  await signImage(place, image, { key, annotations: {}, forms: ["bundle"] }, task);
+  const other = await pushImage(place, "other");
+  const bare = { mediaType: MEDIA.manifest, digest: digestOf("gone"), size: 4 };
+  const entries = [...(await place.referrers(image.digest)), other, bare];
+  const untold: Repository = {
+    ...place,
+    referrers: async () => entries.map(({ mediaType, digest, size }) => ({ mediaType, digest, size, artifactType: MEDIA.empty })),
+  };
+  const { good, refused } = await verify(untold, image);
+  assert.deepEqual([good.length, refused], [1, []]);
+});
+
 test("attestations hold for their image, in both forms, and signatures do not count as such", async () => {
   const place = await repositories.open();
   const image = await pushImage(place, "attested");
