@@ -1,14 +1,16 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Failure } from "../kit/error.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { digestOf } from "../oci/digest.ts";
 import { MEDIA } from "../oci/media-type.ts";
 import type { BytesReader } from "../oci/place.ts";
 import { createTask } from "../task/task.ts";
+import { withDocuments } from "./documents.ts";
 import { withOffers } from "./offers.ts";
 import { openStore } from "./store.ts";
 import { readWhole } from "./testing/image.ts";
@@ -72,4 +74,96 @@ test("an offer that gives other bytes is asked once more and refused, nothing st
   for (let i = 0; i < 2; i++) await assert.rejects(store.open(blob), (error) => (error as Failure).code === "DIGEST");
   assert.equal(liar.asked, 4);
   assert.equal(await plain.has(blob.digest), false);
+});
+
+test("passed through, an offered blob is asked for at its first byte and not kept; what is here is read here", async () => {
+  await using plain = await openStore(fresh());
+  const store = withOffers(plain, task);
+  const blob = blobOf("far away");
+  const from = giving("far away");
+  store.offer(blob, from);
+  {
+    await using opened = await store.through.open(blob);
+    assert.equal(opened.size, blob.size);
+  }
+  assert.equal(from.asked, 0, "nobody read");
+  assert.equal(String(await readWhole(store.through, blob)), "far away");
+  assert.equal(await plain.has(blob.digest), false);
+  await store.bring([blob], task);
+  assert.equal(String(await readWhole(store.through, blob)), "far away");
+  assert.equal(from.asked, 2);
+  await assert.rejects(store.through.open(blobOf("nowhere")), (error) => (error as Failure).code === "NOT_FOUND");
+});
+
+test("a record counts where its layer is offered, and not otherwise", async () => {
+  await using plain = await openStore(fresh());
+  const store = withOffers(plain, task);
+  const blob = blobOf("a layer");
+  const key = digestOf("key");
+  store.remember({ key, layer: { diffId: blob.digest, blob } });
+  assert.equal(store.recall(key), undefined);
+  store.offer(blob, giving("a layer"));
+  assert.equal(store.recall(key)?.layer?.blob.digest, blob.digest);
+  assert.equal(plain.recall(key), undefined);
+});
+
+test("what is here and damaged is healed by an offer", async () => {
+  await using plain = await openStore(fresh());
+  const store = withOffers(plain, task);
+  const blob = blobOf("whole");
+  await plain.put(Buffer.from("whole"));
+  chmodSync(plain.pathOf(blob.digest), 0o600);
+  writeFileSync(plain.pathOf(blob.digest), "ho");
+  await assert.rejects(store.open(blob), (error) => (error as Failure).code === "DIGEST");
+  writeFileSync(plain.pathOf(blob.digest), "ho");
+  store.offer(blob, giving("whole"));
+  assert.equal(String(await readWhole(store, blob)), "whole");
+});
+
+test("no more than three come at once, whoever wants them; a fetch stops when its task does", async () => {
+  await using plain = await openStore(fresh());
+  const stop = new AbortController();
+  const store = withOffers(
+    plain,
+    createTask(() => {}, stop.signal),
+  );
+  let now = 0;
+  let most = 0;
+  const slow = (text: string): BytesReader => ({
+    has: async () => true,
+    open: async () => ({
+      size: text.length,
+      async *read() {
+        most = Math.max(most, ++now);
+        await sleep(5);
+        yield Buffer.from(text);
+        now--;
+      },
+      async [Symbol.asyncDispose]() {},
+    }),
+  });
+  const texts = Array.from({ length: 9 }, (_, n) => `blob ${n}`);
+  for (const text of texts) store.offer(blobOf(text), slow(text));
+  await Promise.all([store.bring(texts.slice(0, 5).map(blobOf), task), ...texts.slice(4).map((text) => readWhole(store, blobOf(text)))]);
+  assert.equal(most, 3);
+  store.offer(blobOf("late"), slow("late"));
+  stop.abort();
+  await assert.rejects(store.open(blobOf("late")), (error) => (error as Failure).code === "INTERRUPTED");
+});
+
+test("documents put for sending stay in memory, over what the store has", async () => {
+  await using plain = await openStore(fresh());
+  const desk = withDocuments(withOffers(plain, task));
+  const [one] = await desk.putMany([Buffer.from("{}")]);
+  const what = { mediaType: MEDIA.manifest, ...(one as { digest: Descriptor["digest"]; size: number }) };
+  assert.equal(await plain.has(what.digest), false);
+  assert.equal(await desk.has(what.digest), true);
+  assert.equal(desk.sizeOf(what.digest), 2);
+  assert.equal(String(desk.readDocument(what)), "{}");
+  assert.equal(String(await readWhole(desk.through, what)), "{}");
+  async function* layer() {
+    yield Buffer.from("a layer");
+  }
+  const stored = await desk.put(layer());
+  assert.equal(await plain.has(stored.digest), true, "what comes in pieces is the store's");
 });

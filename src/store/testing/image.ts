@@ -1,6 +1,7 @@
 import type { Descriptor } from "../../oci/descriptor.ts";
 import { digestOf } from "../../oci/digest.ts";
 import { MEDIA } from "../../oci/media-type.ts";
+import type { BytesReader } from "../../oci/place.ts";
 import type { ContentStore } from "../face.ts";
 
 export interface PutImage {
@@ -30,7 +31,7 @@ export function imageOf(bytes: Uint8Array): PutImage & { readonly documents: rea
 }
 
 /** Reads a blob from end to end, verified. */
-export async function readWhole(store: ContentStore, what: Descriptor): Promise<Buffer> {
+export async function readWhole(store: BytesReader, what: Descriptor): Promise<Buffer> {
   await using bytes = await store.open(what);
   const parts: Uint8Array[] = [];
   for await (const part of bytes.read()) parts.push(part);
