@@ -5,7 +5,7 @@ import type { Descriptor } from "../oci/descriptor.ts";
 import { type Digest, parseDigest } from "../oci/digest.ts";
 import { isIndexType } from "../oci/media-type.ts";
 import { formatPlatform, matchesPlatform, type Platform } from "../oci/platform.ts";
-import { DEFAULT_REGISTRY, formatReference, parseReference, type Reference, withDefaultTag } from "../oci/reference.ts";
+import { DEFAULT_REGISTRY, familiarName, formatReference, parseReference, type Reference, withDefaultTag } from "../oci/reference.ts";
 import type { ContentStore } from "../store/face.ts";
 import type { OfferingStore } from "../store/offers.ts";
 import type { Task } from "../task/task.ts";
@@ -49,7 +49,9 @@ export function findImages(store: OfferingStore, task: Task, how: Finding = {}):
     const id = `internal/${isReserved(name) ? "make" : "metadata"} ${key}`;
     const label = `[internal] ${isReserved(name) ? "make" : "load metadata for"} ${formatReference(name)}`;
     const looked = performed({ type: "step", id, label }, task, async (within) => {
-      const image = await remote.find(name, platform, within);
+      const image = await remote.find(name, platform, within).catch((error: unknown) => {
+        throw unreachable(error, name, how.pull === true);
+      });
       return image && rooted(name, bases.take(image, name, platform), image.root);
     });
     asked.set(key, looked);
@@ -127,6 +129,27 @@ function named(name: string): Reference {
   }
 }
 
+/** A registry that could not be asked: what was wanted of it, and what there is to do without it. */
+function unreachable(error: unknown, name: Reference, pull: boolean): unknown {
+  if (!(error instanceof Failure) || error.code !== "NETWORK") return error;
+  const shown = formatReference(name);
+  const why = pull
+    ? `${shown}: its registry could not be asked`
+    : `${shown} is not in the local store, and its registry could not be asked`;
+  const without = pull
+    ? "Without --pull what the local store has is taken."
+    : `Without the network: \`nought load\` an archive of it, name a mirror in registries.conf, or put something else in its place with --build-context ${contextName(name)}=docker-image://OTHER (or oci-layout://DIR).`;
+  return new Failure("NETWORK", `${why}: ${error.message}`, {
+    hint: error.hint === undefined ? without : `${error.hint} ${without}`,
+    cause: error.cause ?? error,
+  });
+}
+
+/** What a `--build-context` that stands for an image is called. */
+function contextName(name: Reference): string {
+  return familiarName(name).replace(/:latest$/, "");
+}
+
 function absent(reference: Reference, asked: boolean): Failure {
   const name = formatReference(reference);
   if (asked)
@@ -136,7 +159,7 @@ function absent(reference: Reference, asked: boolean): Failure {
   return new Failure("NOT_FOUND", `${name}: not found in the local store`, {
     hint:
       `Bring the image with \`nought pull\` or \`nought load\`, or name another source: ` +
-      `--build-context ${reference.registry === DEFAULT_REGISTRY ? reference.repository.replace(/^library\//, "") : name}=oci-layout://DIR`,
+      `--build-context ${contextName(reference)}=oci-layout://DIR`,
   });
 }
 

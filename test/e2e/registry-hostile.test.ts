@@ -190,7 +190,7 @@ test("M10: configurations as odd tools leave them are pulled and shown; what has
     await config({}, { created: "0001-01-01T00:00:00Z", author: null }),
     await config({ Labels: { big: "x".repeat(3 << 20), "\u001b[31m": "\u001b[2J\u202e" } }),
     await config({}, { os: "plan9", architecture: "vax", variant: "\u001b" }),
-    await sampleImage({ editConfig: ({ created: _, ...one }) => ({ ...one, container: "x", docker_version: 1.5, unknown: [{}] }) }),
+    await sampleImage({ editConfig: (one) => ({ ...one, created: undefined, container: "x", docker_version: 1.5, unknown: [{}] }) }),
   ])
     await accepted(odd, async (name) => {
       for (const words of [["image", "inspect", name], ["history", "--no-trunc", name], ["images"]])

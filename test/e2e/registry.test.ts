@@ -114,6 +114,15 @@ test("a base that no registry has is told in one line", noRegistry, () => {
   assert.match(stderr, /not\/there:1: not found: neither the local store nor the registry has it/);
 });
 
+test("a base whose registry cannot be asked: the name, the reason, and what there is to do without it", () => {
+  nought.write({ "away/Dockerfile": "FROM 127.0.0.1:1/base:3\n" });
+  const { status, stderr } = nought.run(["build", "away"]);
+  assert.equal(status, 6);
+  assert.match(stderr, /127\.0\.0\.1:1\/base:3 is not in the local store, and its registry could not be asked: .*connection refused/);
+  assert.match(stderr, /nought load[^]*--build-context 127\.0\.0\.1:1\/base:3=docker-image:/);
+  assert.match(nought.run(["build", "--pull", "away"]).stderr, /could not be asked[^]*Without --pull what the local store has is taken/);
+});
+
 test("login keeps what the registry took, pull uses it, logout forgets it", noRegistry, async () => {
   const locked = await startRegistry({ auth: true });
   try {
