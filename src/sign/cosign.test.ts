@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { cosignFile, cosignKey, pushCosign, startRepositories, task } from "../../test/signed-repository.ts";
 import { readPrivateKey } from "./keys/private-key.ts";
 import { acceptsName } from "./policy/identity.ts";
-import { cosignFile, cosignKey, pushCosign, startRepositories, task } from "./testing/repository.ts";
 import { verifyAttestations, verifySignatures } from "./verify.ts";
 
 const repositories = await startRepositories();

@@ -29,7 +29,10 @@ export interface Stated {
   readonly envelope: Envelope;
 }
 
-/** Fetches a classic signature, verifies it, and only then reads what it says. Throws SIGNATURE, MANIFEST, LIMIT, DIGEST and as a place does. */
+/**
+ * Fetches a classic signature, verifies it, and only then reads what it says. Throws SIGNATURE, MANIFEST, LIMIT, DIGEST and as a place
+ * does.
+ */
 export async function openPayload(
   place: Repository,
   { descriptor, where }: Candidate,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { pushImage, pushManifest, startRepositories, task } from "../../test/signed-repository.ts";
 import { statementFor, subjectFor } from "../attest/statement.ts";
 import { encodeIndex } from "../image/documents.ts";
 import { Failure } from "../kit/error.ts";
@@ -15,7 +16,6 @@ import { generateKeyPair, type PrivateKey, readPrivateKey } from "./keys/private
 import { BUNDLE, classicTag, SIGN_PREDICATE, SIGNATURE, SIMPLE_SIGNING } from "./media.ts";
 import { encodePayload } from "./payload.ts";
 import { attestImage, signImage } from "./sign.ts";
-import { pushImage, pushManifest, startRepositories, task } from "./testing/repository.ts";
 import { verifyAttestations, verifySignatures } from "./verify.ts";
 
 const repositories = await startRepositories();

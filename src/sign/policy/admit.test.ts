@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { pushImage, pushManifest, startRepositories, task } from "../../../test/signed-repository.ts";
 import { encodeIndex } from "../../image/documents.ts";
 import { Failure } from "../../kit/error.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
@@ -8,7 +9,6 @@ import { parsePlatform } from "../../oci/platform.ts";
 import type { Repository } from "../../registry/face.ts";
 import { generateKeyPair, readPrivateKey } from "../keys/private-key.ts";
 import { signImage } from "../sign.ts";
-import { pushImage, pushManifest, startRepositories, task } from "../testing/repository.ts";
 import { admit } from "./admit.ts";
 import { parsePolicy } from "./policy.ts";
 

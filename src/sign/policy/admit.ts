@@ -32,8 +32,8 @@ const REASONS = 10;
 
 /**
  * Refuses an image that a policy does not allow. Documents and signatures are read for it, no layer. An index is good when it is signed
- * itself, or when everything of it that is used is. `where` names the policy in messages. Throws POLICY; AUTH and NETWORK where the registry does
- * not say which signatures there are.
+ * itself, or when everything of it that is used is. `where` names the policy in messages. Throws POLICY; AUTH and NETWORK
+ * where the registry does not say which signatures there are.
  */
 export async function admit(policy: Policy, where: string, wanted: Wanted, task: Task): Promise<void> {
   const { requirements, scope } = requirementsFor(policy, wanted.name);

@@ -1,18 +1,17 @@
 /** A repository of our own registry for tests of signatures, and images in it. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { startOwnRegistry } from "../../../test/registries.ts";
-import { locationAt } from "../../../test/registry.ts";
-import { encodeManifest } from "../../image/documents.ts";
-import type { Descriptor } from "../../oci/descriptor.ts";
-import { type Digest, digestOf } from "../../oci/digest.ts";
-import { MEDIA } from "../../oci/media-type.ts";
-import { parseReference } from "../../oci/reference.ts";
-import type { Repository } from "../../registry/face.ts";
-import { openRepository } from "../../registry/repository.ts";
-import { createTask } from "../../task/task.ts";
-import type { PublicKey } from "../keys/public-key.ts";
-import { readPublicKey } from "../keys/public-key.ts";
+import { encodeManifest } from "../src/image/documents.ts";
+import type { Descriptor } from "../src/oci/descriptor.ts";
+import { type Digest, digestOf } from "../src/oci/digest.ts";
+import { MEDIA } from "../src/oci/media-type.ts";
+import { parseReference } from "../src/oci/reference.ts";
+import type { Repository } from "../src/registry/face.ts";
+import { openRepository } from "../src/registry/repository.ts";
+import { type PublicKey, readPublicKey } from "../src/sign/keys/public-key.ts";
+import { createTask } from "../src/task/task.ts";
+import { startOwnRegistry } from "./registries.ts";
+import { locationAt } from "./registry.ts";
 
 export const task = createTask();
 
@@ -59,7 +58,7 @@ export async function pushManifest(place: Repository, bytes: Uint8Array, mediaTy
   return root;
 }
 
-const COSIGN = join(import.meta.dirname, "../../../testdata/sign/cosign-3.1.1");
+const COSIGN = join(import.meta.dirname, "../testdata/sign/cosign-3.1.1");
 
 /** A file that cosign made. */
 export function cosignFile(name: string): string {
