@@ -4,6 +4,7 @@ import { PROVENANCE, type ProvenanceRequest, provenance } from "../attest/proven
 import { imagePurl } from "../attest/purl.ts";
 import { type Statement, statementFor, subjectFor } from "../attest/statement.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
+import { digestOf } from "../oci/digest.ts";
 import { formatPlatform, normalizePlatform, type Platform } from "../oci/platform.ts";
 import { withDefaultTag } from "../oci/reference.ts";
 import { subjectOf } from "../oci/subject.ts";
@@ -80,6 +81,16 @@ function bare({ os, architecture, variant, "os.version": version }: Platform): P
 export async function keepAttested({ documents, referrers }: Attested, store: ContentStore): Promise<void> {
   await store.putMany([...documents, ...referrers.flatMap(bytesOf)]);
   for (const { manifest } of referrers) await store.attach(manifest.descriptor);
+}
+
+/** Whether all that is said stands in the store already. */
+export async function isKept({ documents, referrers }: Attested, store: ContentStore): Promise<boolean> {
+  if ([...documents, ...referrers.flatMap(bytesOf)].some((one) => store.sizeOf(digestOf(one)) !== one.length)) return false;
+  for (const { manifest } of referrers) {
+    const subject = subjectOf(manifest)?.subject;
+    if (!(await store.referrers(subject)).some((one) => one.digest === manifest.descriptor.digest)) return false;
+  }
+  return true;
 }
 
 /** The store with what is said of an image on top: read and listed as if it were there, and not kept. */

@@ -131,14 +131,16 @@ async function one(
     return;
   }
   if (output.push === "only") return;
-  if (!attest && output.type === "image" && output.compression === undefined && (await standsAlready(names, assembled, store, task))) {
+  const said = attest?.([{ platform: assembled.image.config, root: assembled.image.descriptor }], undefined);
+  if (output.type === "image" && output.compression === undefined && (await standsAlready(names, assembled, said, store, task))) {
     task.emit({ type: "status", id: EXPORT.image, text: `writing image ${assembled.image.configDescriptor.digest}` });
     for (const name of names) task.emit({ type: "status", id: EXPORT.image, text: `naming to ${formatReference(name)}` });
     return;
   }
   await store.putMany([assembled.configBytes, assembled.manifestBytes]);
   const root = await represented(output, assembled, { store, shelf, task });
-  const attested = attest?.([{ platform: assembled.image.config, root }], undefined);
+  const same = root.digest === assembled.image.descriptor.digest;
+  const attested = same ? said : attest?.([{ platform: assembled.image.config, root }], undefined);
   if (output.type === "image") await nameRoot(root, assembled.image.configDescriptor.digest, names, { store, shelf, task }, attested);
   else await writeImageFile(output, root, names, { store, shelf, task }, later, attested);
 }
@@ -236,11 +238,18 @@ function untagged(names: readonly Reference[]): readonly Reference[] {
 }
 
 /** Whether every name points to this very image and all of it is there: then an unchanged build has nothing to write. */
-async function standsAlready(names: readonly Reference[], { image }: Assembled, store: OfferingStore, task: Task): Promise<boolean> {
+async function standsAlready(
+  names: readonly Reference[],
+  { image }: Assembled,
+  attested: Attested | undefined,
+  store: OfferingStore,
+  task: Task,
+): Promise<boolean> {
   const parts = [image.descriptor, image.configDescriptor, ...image.layers.map((layer) => layer.blob)];
   if (names.length === 0 || parts.some((part) => store.sizeOf(part.digest) !== part.size)) return false;
-  for (const name of names) if ((await nameOwner(store, name, task))?.digest !== image.descriptor.digest) return false;
-  return true;
+  const root = attested?.root ?? image.descriptor;
+  for (const name of names) if ((await nameOwner(store, name, task))?.digest !== root.digest) return false;
+  return attested === undefined || (await import("./attest.ts")).isKept(attested, store);
 }
 
 /** The manifest with layers in the compression asked for; the store's own form where none is. */

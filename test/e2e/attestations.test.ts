@@ -18,7 +18,7 @@ const store = nought.env["NOUGHT_STORE"] as string;
 const own = await startOwnRegistry();
 // Debian's keeps no referrers: what refers to an image is listed under a tag there.
 const other: TestRegistry = hasRegistry ? await startRegistry() : await startOwnRegistry();
-const ARCHIVE = tar({ name: "Dockerfile", body: "FROM scratch\nCOPY a /a\n" }, { name: "a", body: "a" });
+const ARCHIVE = tar({ name: "Dockerfile", body: "FROM scratch\nCOPY a /a\n" }, { name: "a", body: "of an archive" });
 const files = createServer((request, response) => void response.end(request.url?.startsWith("/context.tar") ? ARCHIVE : "fetched"));
 await new Promise<void>((resolve) => files.listen(0, "127.0.0.1", resolve));
 const fileHost = `127.0.0.1:${(files.address() as AddressInfo).port}`;
@@ -200,7 +200,7 @@ test("bases are named by the manifests that were used", async () => {
 const withoutGit = spawnSync("git", ["--version"]).status === 0 ? false : "git is not installed";
 
 test("a git context is named by its commit; all that went in is known then", { skip: withoutGit }, async () => {
-  nought.write({ "repo/Dockerfile": "FROM scratch\nCOPY a /a\n", "repo/a": "a" });
+  nought.write({ "repo/Dockerfile": "FROM scratch\nCOPY a /a\n", "repo/a": "of a repository" });
   const git = (...args: string[]) => {
     const who = ["-c", "user.name=n", "-c", "user.email=e@example.com", "-c", "init.defaultBranch=main"];
     const ran = spawnSync("git", [...who, ...args], { cwd: join(nought.dir, "repo"), env: nought.env, encoding: "utf8" });
