@@ -22,25 +22,29 @@ export interface Bases {
 /** Bases whose layers `store` fetches when they are read. */
 export function createBases(store: OfferingStore, task: Task): Bases {
   const taken: RemoteImage[] = [];
+  const steps: TransferStep[] = [];
   return {
     take(found, name, platform) {
       if (!found.layers) return found.image;
       const from = toldOf(formatReference(name), found.layers);
       const blobs = found.image.layers.map((layer) => layer.blob);
-      const told = transferStep(
+      const step = transferStep(
         `internal/pull ${formatReference(name)} ${formatPlatform(platform)}`,
         `[internal] pull ${formatReference(name)}`,
         blobs.filter((blob) => !store.available(blob)).map((blob) => blob.digest),
         task,
       );
-      for (const blob of blobs) if (!isForeign(blob.mediaType)) store.offer(blob, from, told);
+      for (const blob of blobs) if (!isForeign(blob.mediaType)) store.offer(blob, from, step.told);
       taken.push(found);
+      steps.push(step);
       return found.image;
     },
     distrust(error) {
+      steps.length = 0;
       if (error instanceof Failure && error.code === "DIGEST") taken.length = 0;
     },
     async settle() {
+      for (const step of steps.splice(0)) step.end();
       for (const { image, keep } of taken.splice(0)) {
         const whole = image.layers.every(({ blob }) => isForeign(blob.mediaType) || store.sizeOf(blob.digest) === blob.size);
         if (whole) await keep?.(task);
@@ -61,21 +65,33 @@ function isForeign(mediaType: string): boolean {
   return /nondistributable|\.foreign\./.test(mediaType);
 }
 
-/** A task for the transfers of one image: a step that begins with the first of them and is done when none is missing. */
-function transferStep(id: string, label: string, missing: readonly Digest[], task: Task): Task {
+/** The transfers of one image: a step that begins with the first of them. */
+interface TransferStep {
+  readonly told: Task;
+  /** No more will come. */
+  end(): void;
+}
+
+/** A step that is done when none of the blobs is missing, or when no more will come. */
+function transferStep(id: string, label: string, missing: readonly Digest[], task: Task): TransferStep {
   const step = { type: "step", id, label } as const;
   const left = new Set<string>(missing);
-  let begun = false;
-  return {
+  let state: "waiting" | "begun" | "over" = "waiting";
+  const end = () => {
+    if (state === "begun") task.emit({ ...step, state: "done" });
+    state = "over";
+  };
+  const told: Task = {
     signal: task.signal,
     emit(news) {
       if (news.type !== "bytes") return task.emit(news);
-      if (!begun) task.emit({ ...step, state: "started" });
-      begun = true;
+      if (state === "waiting") task.emit({ ...step, state: "started" });
+      if (state === "waiting") state = "begun";
       task.emit({ ...news, id });
-      if (news.done === news.total && left.delete(news.id) && left.size === 0) task.emit({ ...step, state: "done" });
+      if (news.done === news.total && left.delete(news.id) && left.size === 0) end();
     },
   };
+  return { told, end };
 }
 
 /** A place whose failures say which image they are about. */
