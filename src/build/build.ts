@@ -142,6 +142,8 @@ export async function build(
     throw error;
   } finally {
     await settled(images, task);
+    // What a build did before it failed need not be done again.
+    await store.flush().catch(() => {});
     await cached?.close();
     await inlet[Symbol.asyncDispose]();
   }

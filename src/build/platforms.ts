@@ -89,6 +89,8 @@ export async function buildPlatforms(
     throw error;
   } finally {
     await settled(images, task);
+    // What a build did before it failed need not be done again.
+    await store.flush().catch(() => {});
     await cached?.close();
     await inlet[Symbol.asyncDispose]();
   }
