@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { Failure } from "../kit/error.ts";
 import { LIMITS } from "../kit/limit.ts";
@@ -59,6 +61,9 @@ test("a cache that BuildKit wrote is read over, whatever its records say", () =>
   };
   assert.deepEqual(parseCacheConfig(bytes(theirs), "cache"), []);
   assert.deepEqual(parseCacheConfig(bytes({}), "cache"), []);
+  // As docker 28.5.2 wrote it, mode=max, for a COPY and a RUN.
+  const real = readFileSync(join(import.meta.dirname, "../../testdata/buildcache/buildkit/config.json"));
+  assert.deepEqual(parseCacheConfig(real, "cache"), []);
 });
 
 test("a hostile cache: digests that are none, layers that are not there, times that no date can hold, too much of all", () => {
