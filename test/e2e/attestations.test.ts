@@ -329,6 +329,27 @@ test("referrers travel where they are asked to: copy, pull, save as a layout, lo
   rmSync(env.NOUGHT_STORE, { recursive: true, force: true });
 });
 
+test("signatures of both forms travel with their image from registry to registry; provenance can be signed over", async () => {
+  const env = { COSIGN_PASSWORD: "of the key" };
+  const name = `${own.host}/signed:1`;
+  await build("-t", name, ...PUSH, "--provenance=true", "ctx-travel");
+  await runWith(env, "key", "generate", "-o", "pair");
+  await runWith(env, "sign", "--key", "pair.key", name);
+  const root = (await run("copy", "-q", "--referrers", `docker://${name}`, `docker://${other.host}/signed:2`)).trim();
+  const tags = (await run("tags", `${other.host}/signed`)).split("\n");
+  assert.ok(tags.includes(`${root.replace(":", "-")}.sig`), "cosign's older form is a tag");
+  const types = (await referrers(`${other.host}/signed:2`)).map((one) => one.artifactType).sort();
+  assert.deepEqual(types, ["application/vnd.dev.sigstore.bundle.v0.3+json", "application/vnd.in-toto+json"]);
+  await run("verify", "--key", "pair.pub", `${other.host}/signed:2`);
+  // By way of a store: what came packed goes packed, so that its signature still holds.
+  const apart = { NOUGHT_STORE: join(nought.dir, "store-signed") };
+  await runWith(apart, "pull", "-q", "--referrers", `${other.host}/signed:2`);
+  await runWith(apart, "tag", `${other.host}/signed:2`, `${own.host}/again:1`);
+  assert.match(await runWith(apart, "push", `${own.host}/again:1`), /^2 referrers: Pushed$/m);
+  await run("verify", "--key", "pair.pub", `${own.host}/again:1`);
+  rmSync(apart.NOUGHT_STORE, { recursive: true, force: true });
+});
+
 test("a layout with referrers beside its image is one image: to build from, and to serve", async () => {
   await build("-t", "beside:1", "--provenance=true", "-o", "type=oci,dest=beside,tar=false", "ctx");
   nought.write({ "on/Dockerfile": "FROM base\nCOPY a /more\n", "on/a": "more" });

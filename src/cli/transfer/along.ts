@@ -29,11 +29,14 @@ export async function alongToLayout(source: Source, layout: Layout, root: Descri
   };
 }
 
-/** The same into a registry, byte for byte. */
-export async function alongToRegistry(source: Source, to: Repository, root: Descriptor, task: Task): Promise<number> {
+/** The same into a registry, byte for byte; from another registry with what cosign keeps under tags of its own beside the image. */
+export async function alongToRegistry(source: Source, to: Repository, root: Descriptor, task: Task): Promise<void> {
   const { sendReferrers } = await import("../registry/referrers.ts");
   const { has, open } = source.from;
-  return sendReferrers({ has, open, referrers: referrersIn(source) }, to, root, root, task);
+  await sendReferrers({ has, open, referrers: referrersIn(source) }, to, root, root, task);
+  if (!source.place) return;
+  const { copyClassic } = await import("../../sign/travel.ts");
+  await copyClassic(source.place, to, await subjectsOf(source.from, root), task);
 }
 
 /** What has to stand in an archive beside an image: it is written in one go. */
