@@ -76,6 +76,9 @@ test("a pair of keys is made for its owner alone, and not overwritten unasked", 
   await nought("generate-key-pair", "--output-key-prefix", "piped");
   const piped = await tried(["key", "generate", "-f", "-o", "piped"], { COSIGN_PASSWORD: undefined }, "from standard input\n");
   assert.equal(piped.status, 0, piped.stderr);
+  assert.doesNotMatch(piped.stderr, /WARNING/);
+  const empty = await tried(["key", "generate", "-o", "empty"], { COSIGN_PASSWORD: undefined });
+  assert.match(empty.stderr, /^WARNING! The password is empty/);
   const { tag } = await image("piped");
   assert.equal((await tried(["sign", "--key", "piped.key", tag], { COSIGN_PASSWORD: "from standard input" })).status, 0);
   const wrong = await tried(["sign", "--key", "piped.key", tag], { COSIGN_PASSWORD: "other" });

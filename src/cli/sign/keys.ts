@@ -67,6 +67,7 @@ export async function askPassword(call: Invocation, question: string): Promise<s
 /** A password for a new key: typed twice on a terminal. Throws USAGE where both differ. */
 export async function newPassword(call: Invocation): Promise<string> {
   const first = await askPassword(call, "Enter password for private key: ");
+  if (first === "") call.err("WARNING! The password is empty: whoever has the file can sign.\n");
   if (call.env["COSIGN_PASSWORD"] !== undefined || !isTerminal(0)) return first;
   if ((await askLine(call, "Enter password for private key again: ", true)) !== first)
     throw new Failure("USAGE", "the two passwords are not the same");

@@ -89,6 +89,28 @@ test("an index is good when it is signed, or when all of it that is used is", as
   assert.match(await ask(place, empty, [signed]), /has a signature/);
 });
 
+test("a registry that does not tell which signatures there are lets nothing in", async () => {
+  const place = await repositories.open();
+  const image = await pushImage(place, "hidden");
+  await signImage(place, image, { key, annotations: {}, forms: ["bundle", "classic"] }, task);
+  const policy = parsePolicy(Buffer.from(JSON.stringify({ default: [signed] })), "policy p");
+  for (const code of ["NETWORK", "AUTH"] as const) {
+    const fails = async () => {
+      throw new Failure(code, "no answer");
+    };
+    for (const silent of [
+      { ...place, referrers: fails },
+      { ...place, resolve: fails },
+    ])
+      await assert.rejects(admit(policy, "policy p", { place: silent, name: place.name, root: image, platform: undefined }, task), {
+        code,
+      });
+  }
+  const empty = { ...place, referrers: async () => [], resolve: async () => undefined };
+  const hidden = admit(policy, "policy p", { place: empty, name: place.name, root: image, platform: undefined }, task);
+  await assert.rejects(hidden, { code: "POLICY", message: /has no signature$/ });
+});
+
 test("a key of the policy that cannot be read lets nothing in", async () => {
   const place = await repositories.open();
   const image = await pushImage(place, "key");
