@@ -10,6 +10,7 @@ import { S3_KEYS, startBucket } from "../../src/buildcache/testing/bucket.ts";
 import { startCacheService, TOKEN } from "../../src/buildcache/testing/cache-service.ts";
 import { whyNot } from "../../src/sandbox/testing/box.ts";
 import { assertWhole } from "../builds.ts";
+import { startFaultyProxy } from "../faulty-proxy.ts";
 import { BUSYBOX } from "../golden/case.ts";
 import { program, type Ran } from "../program.ts";
 import { startOwnRegistry } from "../registries.ts";
@@ -39,6 +40,9 @@ function context(name: string, dockerfile = RUNS, source = "source\n"): string {
   copyFileSync(BUSYBOX, join(nought.dir, name, "busybox"));
   return name;
 }
+
+/** Builds through the faulty proxy. */
+const FAULTY_BUILDS = Number(process.env.NOUGHT_FAULTY_BUILDS ?? 3);
 
 /** A machine of its own: a store that is empty at first. */
 class Machine {
@@ -461,6 +465,26 @@ test("a prune beside a build that takes its layers from a cache", { skip }, asyn
   await assertWhole(machine.store, "a store that was pruned meanwhile");
   const last = await new Machine("prune-3").build(["--cache-from", `${registry.host}/prune:again2`, dir]);
   assert.deepEqual(last.done, []);
+});
+
+test("through a network that breaks everything a cache never makes a build wrong, nor fail where it may not", { skip }, async () => {
+  const text = RUNS.replaceAll("/dev/urandom", "/bin/busybox");
+  const dir = context("faulty", text);
+  const cache = "faulty:cache";
+  const env = { SOURCE_DATE_EPOCH: "1700000000" };
+  const first = await new Machine("faulty").build(["--cache-to", `type=registry,ref=${registry.host}/${cache},mode=max`, dir], env);
+  for (let seed = 1; seed <= FAULTY_BUILDS; seed++) {
+    const proxy = await startFaultyProxy({ upstream: registry.host, seed, rate: 0.3, holdMs: 1000 });
+    try {
+      const machine = new Machine(`faulty-${seed}`);
+      const to = `type=registry,ref=${proxy.host}/faulty:again,mode=max,ignore-error=true`;
+      const built = await machine.build(["-t", "faulty", "--cache-from", `${proxy.host}/${cache}`, "--cache-to", to, dir], env);
+      assert.equal(built.id, first.id, `seed ${seed}: ${built.said}`);
+      await assertWhole(machine.store, `seed ${seed}`);
+    } finally {
+      await proxy.stop();
+    }
+  }
 });
 
 test("Debian's docker-registry keeps both forms of a cache", { ...noRegistry, ...(skip ? { skip } : {}) }, async () => {
