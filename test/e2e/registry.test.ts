@@ -163,6 +163,34 @@ test("tags are listed, manifests deleted; a registry that keeps tags says how el
   assert.equal(nought.out("referrers", `${host}/top:1`), "");
 });
 
+test("a registry that deletes nothing, repositories and tags that are not there: said with what to do", noRegistry, async () => {
+  const keeps = await startRegistry({ deletes: false });
+  try {
+    const name = `${keeps.host}/kept:1`;
+    nought.out("build", "-q", "-t", name, "ctx");
+    nought.out("push", "-q", "--digestfile", "digest", name);
+    const digest = readFileSync(join(nought.dir, "digest"), "utf8");
+    const kept = nought.run(["delete", `${keeps.host}/kept@${digest}`]);
+    assert.equal(kept.status, 1);
+    assert.match(kept.stderr, /this registry lets nothing be deleted[^]*REGISTRY_STORAGE_DELETE_ENABLED/);
+    for (const [words, about] of [
+      [["delete", `${keeps.host}/none:1`], /none:1 is not there\n.*`nought tags /],
+      [["delete", `${host}/none@${digest}`], /none@sha256:[0-9a-f]{64} is not there\n/],
+      [["tags", `${keeps.host}/none`], /none: the registry knows no such repository.*\n.*`nought search /],
+      [["referrers", `${keeps.host}/none:1`], /manifest for .*none:1 not found/],
+      [["tags", `${keeps.host}/kept:1`], /wants a repository/],
+    ] as const) {
+      const ran = nought.run(words);
+      assert.match(ran.stderr, about);
+      assert.ok(ran.status > 0 && ran.status < 3);
+    }
+    for (const term of [keeps.host, `${keeps.host}/`, `${keeps.host}/kep`])
+      assert.equal(nought.out("search", term), `${keeps.host}/kept\n`);
+  } finally {
+    await keeps.close();
+  }
+});
+
 test("create and run pull what the store does not have, unless told never", noRegistry, () => {
   const name = `${host}/started:1`;
   nought.out("build", "-q", "--push", "-t", name, "ctx");

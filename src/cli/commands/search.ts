@@ -32,8 +32,10 @@ export async function run(call: Invocation): Promise<void> {
   else for (const name of found) call.out(`${printable(host)}/${printable(name)}\n`);
 }
 
-/** `HOST/WORD`, where the first part can be a host; docker.io without. Throws USAGE for no word at all. */
+/** `HOST/WORD` or `HOST:PORT`, where the first part can be a host; docker.io without. Throws USAGE for no word at all. */
 function readTerm(text: string): { readonly host: string; readonly term: string } {
+  // No repository has a colon.
+  if (/^[^/]+:\d+$/.test(text) || text === "localhost") return { host: text, term: "" };
   const slash = text.indexOf("/");
   const first = text.slice(0, Math.max(0, slash));
   const isHost = slash > 0 && (/[.:]/.test(first) || first === "localhost");

@@ -4,22 +4,32 @@ import type { TaskEvent } from "../../task/task.ts";
 import { writeError } from "../output.ts";
 import type { Renderer } from "./progress.ts";
 import { Region, type Terminal } from "./region.ts";
-import { paceOf, seconds, transferLine } from "./transfer.ts";
+import { paceOf, seconds, transferLine, transferWords } from "./transfer.ts";
 
 /** Milliseconds before anything is shown, between redraws, and between plain lines. */
 const PATIENCE = 1_000;
 const EVERY = 100;
 const PLAIN_EVERY = 5_000;
 
+interface Transfer {
+  readonly label: string;
+  done: number;
+  total: number | undefined;
+  readonly startedAt: number;
+}
+
 /**
- * Progress of a command that moves bytes (load, save, import): nothing in the first second, then a bar for each transfer on a terminal,
- * or a plain line now and then elsewhere. Nothing stays on a terminal when it is over.
+ * Progress of a command that moves bytes (load, save, push): nothing in the first second, then a bar for each transfer on a terminal; a
+ * plain line each elsewhere, when it is over, and now and then one for those that last. Nothing stays on a terminal when it is over.
  */
 export function createBars(terminal: Terminal | undefined, write: (text: string) => void, now: () => number = Date.now): Renderer {
-  const transfers = new Map<string, { readonly label: string; done: number; total: number | undefined; readonly startedAt: number }>();
+  const transfers = new Map<string, Transfer>();
+  const over = new Set<string>();
   const begun = now();
   const region = terminal && new Region(terminal);
   let shownAt = begun + PATIENCE - (terminal ? EVERY : PLAIN_EVERY);
+
+  const wordsOf = ({ label, done, total, startedAt }: Transfer) => transferWords(label, done, total, now() - startedAt);
 
   function listener(event: TaskEvent): void {
     if (event.type === "note") {
@@ -32,6 +42,10 @@ export function createBars(terminal: Terminal | undefined, write: (text: string)
     one.done = event.done;
     one.total = event.total;
     transfers.set(key, one);
+    if (!region && now() - begun >= PATIENCE && one.done === one.total && !over.has(key)) {
+      over.add(key);
+      write(`${wordsOf(one)}\n`);
+    }
     if (now() - shownAt < (terminal ? EVERY : PLAIN_EVERY)) return;
     shownAt = now();
     const running = [...transfers.values()].filter(({ done, total }) => total === undefined || done < total);
@@ -44,7 +58,7 @@ export function createBars(terminal: Terminal | undefined, write: (text: string)
         );
       });
       region.draw(lines.slice(-(region.rows - 1)));
-    } else write(`${transferLine(one.label, one.done, one.total)} ${seconds(now() - one.startedAt)}\n`);
+    } else for (const each of running) write(`${wordsOf(each)}\n`);
   }
 
   return { listener, finish: () => region?.end([]), tellsFailure: false };

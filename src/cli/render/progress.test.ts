@@ -163,7 +163,7 @@ test("tty: one region, redrawn in place, at most ten times a second", () => {
   assert.equal(screen.cursor, false);
   assert.match(
     screen.text,
-    /^\[\+\] Building 0\.9s \(0\/1\)\n => \[a 1\/1\] COPY \. \/ +0\.9s\n => => reading \[=+> +\] 9\d\dkB \/ 1MB +0\.9s$/,
+    /^\[\+\] Building 0\.9s \(0\/1\)\n => \[a 1\/1\] COPY \. \/ +0\.9s\n => => reading \[=+> +\] 9\d\dkB \/ 1MB 1MB\/s, 1s left +0\.9s$/,
   );
   emit(1500, { type: "step", id: "a", label: "", state: "done" });
   emit(1600, { type: "step", id: "b", label: "b", state: "cached" });
@@ -220,7 +220,10 @@ test("bars: nothing in the first second, then a bar, and nothing left at the end
   for (let ms = clock.now; ms < clock.now + 1; ms++) tell(ms, { type: "bytes", id: "x", label: "layer", done: 1, total: 100 });
   for (let ms = 1101; ms < 12_000; ms += 50) tell(ms, { type: "bytes", id: "x", label: "layer", done: 2, total: 100 });
   assert.ok(plain.split("\n").length <= 5, plain);
-  assert.match(plain, /^layer \[> +\] 2B \/ 100B \d+\.\ds\n/);
+  assert.match(plain, /^layer 2B \/ 100B \d+B\/s, \d+s left\n/);
+  plain = "";
+  for (const id of ["x", "y"]) for (let n = 0; n < 2; n++) tell(12_100, { type: "bytes", id, label: `layer ${id}`, done: 100, total: 100 });
+  assert.match(plain, /^layer x 100B in \d+\.\ds(?:, \d+\.\d+B\/s)?\nlayer y 100B in 0\.0s\n$/);
 });
 
 test("O07: a line of a megabyte is told in plain mode without loss and without waiting for its end", () => {

@@ -12,6 +12,15 @@ export function transferLine(label: string, done: number, total: number | undefi
   return `${name} [${bar}] ${humanSize(done)} / ${humanSize(total)}`;
 }
 
+/** The same for a log: `sha256:… 12MB / 100MB 8.4MB/s, 10s left`, and at its end `sha256:… 100MB in 11.9s, 8.4MB/s`. */
+export function transferWords(label: string, done: number, total: number | undefined, ms: number): string {
+  const name = printableLine(label);
+  const pace = paceOf(done, total, ms);
+  const over = total !== undefined && done >= total;
+  if (over) return `${name} ${humanSize(done)} in ${seconds(ms)}${pace === "" ? "" : `, ${pace}`}`;
+  return `${name} ${humanSize(done)}${total === undefined || total === 0 ? "" : ` / ${humanSize(total)}`} ${pace || seconds(ms)}`;
+}
+
 /** `8.4MB/s, 12s left`: how fast it went so far, and how long the rest takes at that pace. Empty in the first half second. */
 export function paceOf(done: number, total: number | undefined, ms: number): string {
   if (ms < 500 || done === 0) return "";

@@ -4,7 +4,7 @@ import { type Finding, findingSummary } from "./findings.ts";
 import { overprinted } from "./overprint.ts";
 import type { Renderer } from "./progress.ts";
 import { Region, type RegionLine, type Terminal } from "./region.ts";
-import { seconds, transferLine } from "./transfer.ts";
+import { paceOf, seconds, transferLine } from "./transfer.ts";
 
 /** Milliseconds between two redraws. */
 const EVERY = 100;
@@ -81,7 +81,14 @@ export function createTty(terminal: Terminal, now: () => number = Date.now): Ren
     for (const [label, one] of step.state === "cached" ? [] : step.transfers) {
       // Short transfers come and go; what lasts gets a bar.
       const lasted = one.at - one.startedAt;
-      if (running || lasted >= 1000) lines.push(region.row(` => => ${transferLine(label, one.done, one.total)}`, seconds(lasted), paint));
+      if (running || lasted >= 1000)
+        lines.push(
+          region.row(
+            ` => => ${transferLine(label, one.done, one.total)} ${running ? paceOf(one.done, one.total, lasted) : ""}`.trimEnd(),
+            seconds(lasted),
+            paint,
+          ),
+        );
     }
     for (const text of step.told) lines.push(region.row(` => => ${text}`, "", paint));
     if (!running && step.state !== "failed") return lines;
