@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { digestOf } from "../oci/digest.ts";
 import { parseReference } from "../oci/reference.ts";
+import { debianPackages } from "./debian-packages.ts";
 import { type BuildFacts, provenance } from "./provenance.ts";
 import { imagePurl } from "./purl.ts";
 import { safeText, safeUrl } from "./redact.ts";
@@ -66,6 +67,28 @@ test("min tells what went in, and neither arguments nor the Dockerfile nor steps
   const max = JSON.stringify(provenance(facts, { mode: "max" }));
   for (const word of ['"build-arg:FOO":"argument"', '"label:l":"label"', "COPY a /a", "RlJPTSBzY3JhdGNo", digestOf("layer")])
     assert.ok(max.includes(word), word);
+});
+
+test("Debian packages are named as package URLs, as far as they are installed", () => {
+  const status = `Package: libc6
+Status: install ok installed
+Version: 2.36-9+deb12u10
+Architecture: amd64
+Description: GNU C Library
+ Package: not this one
+
+Package: gone
+Status: deinstall ok config-files
+Version: 1
+
+Package: zlib1g
+Version: 1:1.2.13~x
+`;
+  assert.deepEqual(
+    debianPackages(status, "bookworm").map((one) => one.uri),
+    ["pkg:deb/debian/libc6@2.36-9%2Bdeb12u10?arch=amd64&distro=bookworm", "pkg:deb/debian/zlib1g@1:1.2.13~x?distro=bookworm"],
+  );
+  assert.deepEqual(debianPackages("", undefined), []);
 });
 
 test("provenance is complete by SLSA's schema, and the same whenever it is made", () => {

@@ -31,7 +31,8 @@ export interface SourceFacts {
 /** Something that came from elsewhere. */
 export interface Dependency {
   readonly uri: string;
-  readonly digest: Readonly<Record<string, string>>;
+  /** Absent for a package that is known by its version. */
+  readonly digest?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
@@ -156,7 +157,7 @@ function metadata({ dockerfile, layers }: BuildFacts): object {
 
 /** Each once, in one order, whoever came first. */
 function sorted(dependencies: readonly Dependency[]): readonly Dependency[] {
-  const key = ({ uri, digest }: Dependency) => `${uri} ${JSON.stringify(digest)}`;
+  const key = ({ uri, digest }: Dependency) => `${uri} ${JSON.stringify(digest ?? {})}`;
   const each = new Map(dependencies.map((one) => [key(one), one]));
   return [...each].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one);
 }

@@ -8,6 +8,8 @@ import type { Assembled } from "../image/assemble.ts";
 import { type Digest, digestOf, hasher, hexOf } from "../oci/digest.ts";
 import { formatPlatform, type Platform } from "../oci/platform.ts";
 import { parseReference } from "../oci/reference.ts";
+import type { Shelf } from "../shelf/shelf.ts";
+import { packagesOf } from "./base-packages.ts";
 import type { BuildGraph, InputRef, StagePlan } from "./graph.ts";
 import { MADE_BY } from "./images.ts";
 import type { Inlet } from "./inlet.ts";
@@ -25,6 +27,8 @@ export interface FactsSource {
   readonly fetched: readonly Fetched[];
   /** What names of images stood for (images.ts). */
   readonly roots: ReadonlyMap<string, Digest>;
+  /** Reads the books of images that nought made. */
+  readonly shelf: Shelf;
 }
 
 /** Arguments that say how this machine reaches the network, not what is built; they often hold passwords. */
@@ -63,6 +67,7 @@ export async function factsOf(request: BuildRequest, source: FactsSource, versio
       ...stages.flatMap((stage) => imagesOf(stage, source.roots)),
       ...sources.flatMap(({ uri, digest }) => (uri !== undefined && digest !== undefined ? [{ uri, digest }] : [])),
       ...(await Promise.all(source.fetched.map(dependencyOf))),
+      ...(await packagesIn(stages, source.shelf)),
     ],
     stages: stages.map((stage) => stageFacts(stage, graph, safe)),
     layers: layersOf(graph, assembled, safe),
@@ -109,7 +114,7 @@ async function gitFacts(
   url: string,
   commit: string | undefined,
   as: "context" | "add",
-): Promise<{ readonly uri: string; readonly digest?: Dependency["digest"] }> {
+): Promise<{ readonly uri: string; readonly digest?: NonNullable<Dependency["digest"]> }> {
   const { parseGitUrl } = await import("../net/git-url.ts");
   const source = parseGitUrl(url, as);
   if (!source) return { uri: safeUrl(url) };
@@ -124,8 +129,7 @@ async function gitFacts(
 
 async function dependencyOf(one: Fetched): Promise<Dependency> {
   if ("commit" in one) {
-    const { uri, digest } = await gitFacts(one.url, one.commit, "add");
-    return { uri, digest: digest ?? {} };
+    return gitFacts(one.url, one.commit, "add");
   }
   return { uri: safeUrl(one.url), digest: { sha256: hexOf(one.digest) } };
 }
@@ -151,6 +155,18 @@ function imagesOf(stage: StagePlan, roots: ReadonlyMap<string, Digest>): Depende
   };
   if (stage.base.kind === "image") add(stage.base);
   for (const input of inputsOf(stage)) if (input.from === "image") add(input);
+  return found;
+}
+
+/** The Debian packages of all images that nought made, once each. */
+async function packagesIn(stages: readonly StagePlan[], shelf: Shelf): Promise<Dependency[]> {
+  const images = new Map<Digest, Assembled["image"]>();
+  for (const stage of stages) {
+    if (stage.base.kind === "image") images.set(stage.base.image.descriptor.digest, stage.base.image);
+    for (const input of inputsOf(stage)) if (input.from === "image") images.set(input.image.descriptor.digest, input.image);
+  }
+  const found: Dependency[] = [];
+  for (const image of images.values()) found.push(...(await packagesOf(image, shelf)));
   return found;
 }
 

@@ -129,6 +129,7 @@ export async function build(
       inlet,
       fetched,
       roots: images.roots,
+      shelf,
     };
     const attest = request.attest && (await (await import("./attest.ts")).attestOf(request, [facts]));
     const pushed = await deliver(request, assembled, built, { store, shelf, task, remote, attest });

@@ -77,7 +77,7 @@ export async function buildPlatforms(
     if (task.signal.aborted) throw new Failure("INTERRUPTED", "the build was interrupted");
     const made = settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
     await inlet.save();
-    const facts = () => made.map((one) => ({ ...one, buildPlatform: opened.platforms.build, inlet, roots: images.roots }));
+    const facts = () => made.map((one) => ({ ...one, buildPlatform: opened.platforms.build, inlet, roots: images.roots, shelf }));
     const attest = request.attest && (await (await import("./attest.ts")).attestOf(request, facts()));
     const into: OutputTools = { store, shelf, task, remote, attest };
     const delivered = await deliverPlatforms(request, made, into);
