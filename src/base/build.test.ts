@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { Failure } from "../kit/error.ts";
 import { parseNewName } from "../oci/reference.ts";
 import { toPath } from "../tree/path.ts";
 import { formatLock, type Lock, parseLock } from "./lock.ts";
 import type { Recipe } from "./recipe.ts";
+import { parseRecipe } from "./recipe-file.ts";
 import { AMD64, packaged, Shop } from "./testing/shop.ts";
 
 const CANARY = "/tmp/nought-canary-of-a-script";
@@ -197,4 +199,15 @@ test("a lock file that names a host, leads out or pins nothing is refused", () =
     assert.throws(() => parseLock(lock({ ...good, ...wrong }), "l"), { code: "PACKAGE" }, JSON.stringify(wrong));
   assert.throws(() => parseLock(Buffer.from("{}"), "l"), { code: "PACKAGE" });
   assert.throws(() => parseLock(Buffer.from("not json"), "l"), { code: "PACKAGE" });
+});
+
+test("a package that cannot be had is told with the line of the recipe that names it", async () => {
+  await using shop = await Shop.open([await packaged("there")]);
+  const store = await shop.store();
+  const recipe = await parseRecipe("packages:\n  - there\n  - missing\n", "app.yaml");
+  await assert.rejects(shop.build(recipe, store), (error) => {
+    assert(error instanceof Failure && error.code === "PACKAGE", String(error));
+    assert.equal(error.message, "app.yaml:3: there is no package missing for amd64");
+    return true;
+  });
 });

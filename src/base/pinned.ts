@@ -1,9 +1,9 @@
-import type { Architecture, Archive, LockEntry, PackageRecord, Suite } from "../debian/face.ts";
+import type { Architecture, Archive, LockEntry, PackageRecord, Resolution, ResolveRequest, Suite } from "../debian/face.ts";
 import { Failure } from "../kit/error.ts";
 import { formatPlatform, type Platform } from "../oci/platform.ts";
 import type { Task } from "../task/task.ts";
 import { divide } from "./layers.ts";
-import type { Recipe } from "./recipe.ts";
+import type { Recipe, Stage } from "./recipe.ts";
 
 /** The packages of each layer of a recipe (layers.ts, oneLayerEach), in the order in which they are unpacked. */
 export interface Pinned {
@@ -45,7 +45,7 @@ export async function pin(recipe: Recipe, platform: Platform, archive: Archive, 
     if (stage.packages.length > 0 || stage.essential || (stage.priorities?.length ?? 0) > 0) {
       const below = [...taken.values()].map(({ name, version }) => `${name}=${version}`);
       const asked = new Set(stage.packages.map((one) => one.replace(/[=:].*/, "")));
-      const found = await archive.resolve(
+      const found = await resolveStage(
         {
           packages: stage.packages,
           architecture,
@@ -55,6 +55,8 @@ export async function pin(recipe: Recipe, platform: Platform, archive: Archive, 
           ...(stage.essential === undefined ? {} : { essential: stage.essential }),
           ...(stage.priorities === undefined ? {} : { priorities: stage.priorities }),
         },
+        stage,
+        archive,
         task,
       );
       suites = found.suites;
@@ -64,6 +66,25 @@ export async function pin(recipe: Recipe, platform: Platform, archive: Archive, 
     } else stages.push(...Array.from({ length: stage.layers ?? 1 }, () => []));
   }
   return { architecture, stages, suites };
+}
+
+/** What goes wrong with a package that a recipe names is told with the line that names it. */
+async function resolveStage(request: ResolveRequest, { places = {} }: Stage, archive: Archive, task: Task): Promise<Resolution> {
+  try {
+    return await archive.resolve(request, task);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code !== "PACKAGE") throw error;
+    const words = new Set(error.message.split(/[^a-z0-9+.-]+/));
+    // Names can be words as well: the longest is the least likely to be one.
+    const [named] = Object.keys(places)
+      .filter((name) => words.has(name))
+      .sort((a, b) => b.length - a.length);
+    if (named === undefined) throw error;
+    throw new Failure("PACKAGE", `${places[named]}: ${error.message}`, {
+      cause: error,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+    });
+  }
 }
 
 function entryOf({ name, version, architecture, suite, path, size, sha256 }: PackageRecord): LockEntry {

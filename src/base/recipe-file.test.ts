@@ -68,6 +68,7 @@ test("mistakes are told with their line", async () => {
   await refused("packages: [[a]]\n", /packages\[1\] must be a text/);
   await refused("packages: [a]\nusers: [{uid: 1}]\n", /:2: users\[1\] needs "name"/);
   await refused("packages: [a]\nusers: [{name: x, uid: -1}]\n", /uid must be a whole number/);
+  await refused('packages: [a]\nusers: [{name: "a b", uid: 1}]\n', /:2: name "a b" cannot be the name of a user/);
   await refused("packages: [a]\nfiles: [{path: x, text: y}]\n", /path must be an absolute path/);
   await refused("packages: [a]\nfiles: [{path: /a/../b, text: y}]\n", /absolute path/);
   await refused("packages: [a]\nfiles: [{path: /a, text: y, link: z}]\n", /one of text, source, link and directory/);

@@ -115,9 +115,11 @@ function stageOf(stage: ReturnType<Field["map"]>, path: string, title: string): 
     .get("files")
     ?.list()
     .map((one) => fileOf(one, path));
+  const named = stage.get("packages")?.list() ?? [];
   return {
     title: stage.get("title")?.text() ?? title,
-    packages: stage.get("packages")?.texts() ?? [],
+    packages: named.map((one) => one.text()),
+    ...(named.length === 0 ? {} : { places: Object.fromEntries(named.map((one) => [nameOf(one.text()), one.place()])) }),
     ...(assume === undefined ? {} : { assume }),
     ...(recommends === undefined ? {} : { recommends }),
     exclude,
@@ -129,7 +131,19 @@ function stageOf(stage: ReturnType<Field["map"]>, path: string, title: string): 
   };
 }
 
+/** Of `name=version` and `name:architecture`. */
+function nameOf(asked: string): string {
+  return asked.replace(/[=:].*/s, "");
+}
+
 const ID = 2 ** 31 - 1;
+
+/** The name of a user or group (adduser(8)). */
+function accountName(field: Field): string {
+  const name = field.text();
+  if (!/^[a-z_][a-z0-9_-]{0,31}$/i.test(name)) throw field.bad(`"${printable(name)}" cannot be the name of a user or group`);
+  return name;
+}
 
 function userOf(field: Field): Account {
   const map = field.map(["name", "uid", "gid", "home", "shell", "comment"]);
@@ -138,7 +152,7 @@ function userOf(field: Field): Account {
   const shell = map.get("shell")?.text();
   const comment = map.get("comment")?.text();
   return {
-    name: map.need("name").text(),
+    name: accountName(map.need("name")),
     uid: map.need("uid").number(0, ID),
     ...(gid === undefined ? {} : { gid }),
     ...(home === undefined ? {} : { home }),
@@ -150,7 +164,7 @@ function userOf(field: Field): Account {
 function groupOf(field: Field): Group {
   const map = field.map(["name", "gid", "members"]);
   const members = map.get("members")?.texts();
-  return { name: map.need("name").text(), gid: map.need("gid").number(0, ID), ...(members === undefined ? {} : { members }) };
+  return { name: accountName(map.need("name")), gid: map.need("gid").number(0, ID), ...(members === undefined ? {} : { members }) };
 }
 
 function fileOf(field: Field, recipe: string): RecipeFile {

@@ -19,6 +19,8 @@ export interface Stage {
   readonly title: string;
   /** `name` or `name=version`. What they depend on comes with them, unless an earlier stage has it. */
   readonly packages: readonly string[];
+  /** Where a recipe's file names them, by name: `recipe.yaml:3`, for messages. */
+  readonly places?: Readonly<Record<string, string>>;
   /** Further packages that only some suites have. */
   readonly inSuites?: Readonly<Record<string, readonly string[]>>;
   /** Packages that count as there although nothing has them: what only scripts or other commands of a package need. */

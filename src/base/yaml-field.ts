@@ -24,8 +24,13 @@ export class Field {
     this.#name = name;
   }
 
+  /** `recipe.yaml:3`. */
+  place(): string {
+    return this.#mark(this.#node?.range?.[0]);
+  }
+
   bad(why: string): Failure {
-    return new Failure("USAGE", `${this.#mark(this.#node?.range?.[0])}: ${printable(this.#name)} ${why}`);
+    return new Failure("USAGE", `${this.place()}: ${printable(this.#name)} ${why}`);
   }
 
   map(keys: readonly string[]): Fields {

@@ -103,7 +103,8 @@ async function run(command: Command, path: string, flags: Flags, start: Flags, s
     return (await perform(invocation)) ?? 0;
   } catch (error) {
     // What a command finds wrong with its own flags and words reads like what the parser finds.
-    if (error instanceof Failure && error.code === "USAGE" && error.exit === 2) throw usageFailure(command, path, error.message);
+    if (error instanceof Failure && error.code === "USAGE" && error.exit === 2)
+      throw usageFailure(command, path, error.hint === undefined ? error.message : `${error.message}\n${error.hint}`);
     throw error;
   } finally {
     const store = await opened?.catch(() => undefined);
