@@ -173,11 +173,24 @@ test("a build that keeps its image brings all layers, unpacks none of those it o
   await assertWhole(env["NOUGHT_STORE"] as string, "keeps");
 });
 
-test("RUN needs all layers of its base", { skip: cannotRun ?? false }, async () => {
+test("RUN needs all layers of its base, and of what it mounts; known to the cache it needs none", {
+  skip: cannotRun ?? false,
+}, async () => {
   const env = at("runs");
-  await build(env, `FROM ${one.host}/base:1\nRUN ["/bin/program", "few"]\n`, "--network", "none", "--push", "-t", `${one.host}/ran:1`);
+  const lines = `FROM ${one.host}/base:1
+RUN --mount=from=${one.host}/tools:1,source=/usr/bin,target=/tools ["/bin/program", "few"]
+`;
+  const push = ["--network", "none", "--push", "-t", `${one.host}/ran:1`];
+  await build(env, lines, ...push);
   assert.deepEqual(fetched(one), layers);
-  assert.equal(await fileOf(`${one.host}/ran:1`, "/etc/passwd").then((text) => text.length > 0), true);
+  assert.equal(asked(one, /^GET .*\/tools\/blobs\//).length, 3);
+  assert.match(await fileOf(`${one.host}/ran:1`, "/etc/passwd"), /^root:/);
+  // Without the names and the layers that came with them, the record of the step is enough.
+  await out(env, "rmi", `${one.host}/base:1`, `${one.host}/tools:1`);
+  const told = await build(env, lines, ...push);
+  assert.match(told, /RUN [^]*CACHED/);
+  assert.deepEqual(fetched(one), []);
+  await assertWhole(env["NOUGHT_STORE"] as string, "runs");
 });
 
 test("COPY --from an image fetches that image alone; what no step of the target needs is not asked for at all", async () => {
