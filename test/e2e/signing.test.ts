@@ -265,6 +265,7 @@ test("skopeo and nought let in the same images, by signatures of either", async 
     skopeo("--registries.d", join(dir, "registries.d"), "--policy", file, "copy", "-q", "--src-tls-verify=false", ...rest);
   const key = ["--sign-by-sigstore-private-key", "cosign.key", "--sign-passphrase-file", "pass"];
   const signed = await copy(open, "--dest-tls-verify=false", ...key, `docker://${theirs.tag}`, `docker://${theirs.tag}`);
+  if (signed.stderr.includes("sigstore disabled")) return t.skip("Debian 12 has built its skopeo without sigstore's signatures");
   assert.equal(signed.status, 0, signed.stderr);
   const files = [
     policy("1.json", byKey("cosign")),
