@@ -12,6 +12,9 @@ import type { ReferrersSource } from "./travel.ts";
 const DSSE = "application/vnd.dsse.envelope.v1+json";
 const BUNDLE = /^application\/vnd\.dev\.sigstore\.bundle/;
 
+/** What cosign puts into an envelope that is a signature and says nothing else. */
+const BARE_SIGNATURE = "https://sigstore.dev/cosign/sign/v1";
+
 /** One statement about an image, as it was found. */
 export interface Said {
   /** The manifest that carries it. */
@@ -50,7 +53,7 @@ async function carriedBy(from: BytesReader, carrier: Descriptor): Promise<Said[]
     const bytes = await readWhole(from, layer, LIMITS.statementBytes);
     const payload = plain ? bytes : payloadOf(bytes, layer.digest);
     const statement = payload && readQuietly(payload, layer.digest);
-    if (statement) found.push({ carrier, signed: !plain, statement });
+    if (statement && statement.predicateType !== BARE_SIGNATURE) found.push({ carrier, signed: !plain, statement });
   }
   return found;
 }

@@ -197,6 +197,7 @@ test("bases are named by the manifests that were used", async () => {
   assert.equal(internalParameters["buildConfig"], undefined, "min");
 });
 
+const BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const withoutGit = spawnSync("git", ["--version"]).status === 0 ? false : "git is not installed";
 
 test("a git context is named by its commit; all that went in is known then", { skip: withoutGit }, async () => {
@@ -335,17 +336,21 @@ test("signatures of both forms travel with their image from registry to registry
   await build("-t", name, ...PUSH, "--provenance=true", "ctx-travel");
   await runWith(env, "key", "generate", "-o", "pair");
   await runWith(env, "sign", "--key", "pair.key", name);
+  nought.write({ "said.json": await run("attestations", "--type", "provenance", "--predicate", `docker://${name}`) });
+  await runWith(env, "attest", "--key", "pair.key", "--type", "slsaprovenance1", "--predicate", "said.json", name);
+  await run("verify-attestation", "--key", "pair.pub", "--type", "slsaprovenance1", name);
+  assert.deepEqual((await told(`docker://${name}`)).map((one) => (one as Told & { signed: boolean }).signed).sort(), [false, true]);
   const root = (await run("copy", "-q", "--referrers", `docker://${name}`, `docker://${other.host}/signed:2`)).trim();
   const tags = (await run("tags", `${other.host}/signed`)).split("\n");
   assert.ok(tags.includes(`${root.replace(":", "-")}.sig`), "cosign's older form is a tag");
   const types = (await referrers(`${other.host}/signed:2`)).map((one) => one.artifactType).sort();
-  assert.deepEqual(types, ["application/vnd.dev.sigstore.bundle.v0.3+json", "application/vnd.in-toto+json"]);
+  assert.deepEqual(types, [BUNDLE, BUNDLE, "application/vnd.in-toto+json"]);
   await run("verify", "--key", "pair.pub", `${other.host}/signed:2`);
   // By way of a store: what came packed goes packed, so that its signature still holds.
   const apart = { NOUGHT_STORE: join(nought.dir, "store-signed") };
   await runWith(apart, "pull", "-q", "--referrers", `${other.host}/signed:2`);
   await runWith(apart, "tag", `${other.host}/signed:2`, `${own.host}/again:1`);
-  assert.match(await runWith(apart, "push", `${own.host}/again:1`), /^2 referrers: Pushed$/m);
+  assert.match(await runWith(apart, "push", `${own.host}/again:1`), /^3 referrers: Pushed$/m);
   await run("verify", "--key", "pair.pub", `${own.host}/again:1`);
   rmSync(apart.NOUGHT_STORE, { recursive: true, force: true });
 });

@@ -25,6 +25,15 @@ export async function run(call: Invocation): Promise<void> {
   const shown = said.filter(({ statement: { predicateType } }) =>
     wanted === "provenance" ? predicateType.startsWith("https://slsa.dev/provenance/") : wanted === undefined || predicateType === wanted,
   );
+  if (flags.bool("predicate")) {
+    const [one, ...more] = shown;
+    if (!one || more.length > 0)
+      throw new Failure("NOT_FOUND", `${printable(text)}: ${shown.length} statements where --predicate wants one`, {
+        hint: one ? "Choose with --type and --platform." : "`nought attestations` without flags shows all there are.",
+      });
+    call.out(`${JSON.stringify(one.statement.predicate, null, 2)}\n`);
+    return;
+  }
   const list = shown.map(({ carrier, signed, statement }) => ({ manifest: image.digest, carrier: carrier.digest, signed, statement }));
   call.out(`${JSON.stringify(list, null, 2)}\n`);
 }

@@ -46,7 +46,10 @@ function tell(call: Invocation, { name, root, changed, layers }: Pulled, quiet: 
 
 /** What refers to an image that was pulled, and to those manifests of it that are here. */
 async function pullReferrers(call: Invocation, { name, root }: Pulled, around: Surroundings, task: Task): Promise<void> {
-  const [{ openRepository }, { alongToStore }] = await Promise.all([import("../../registry/repository.ts"), import("../transfer/along.ts")]);
+  const [{ openRepository }, { alongToStore }] = await Promise.all([
+    import("../../registry/repository.ts"),
+    import("../transfer/along.ts"),
+  ]);
   await using from = await openRepository(name, { ...around, access: "pull" }, task);
   const source = { from, root, stored: false, name, referrers: from.referrers, async [Symbol.asyncDispose]() {} };
   await alongToStore(source, await call.store(), root, task);

@@ -26,7 +26,7 @@ export const REGISTRY_COMMANDS: readonly Command[] = [
   },
   {
     paths: ["push", "image push"],
-    usage: "[OPTIONS] NAME[:TAG]",
+    usage: "[OPTIONS] NAME[:TAG|@DIGEST]",
     description: "Upload an image to a registry",
     more: "Layers that came from a registry go as they came; plain ones are packed, and the result is remembered.",
     section: "Common Commands",
@@ -107,6 +107,7 @@ export const REGISTRY_COMMANDS: readonly Command[] = [
         placeholder: "type",
         description: 'Only statements of this type ("provenance", "spdx", "cyclonedx", or a URI)',
       },
+      { name: "predicate", type: "bool", description: "Print the predicate of the one statement alone, to sign it with attest" },
     ],
     positional: { min: 1, max: 1 },
     completes: "images",
