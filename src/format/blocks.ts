@@ -1,9 +1,15 @@
 /**
- * Cuts a stream into blocks of one size, the last one smaller. Each block is a buffer of its own, so that the source may use its
- * buffers again. No block for an empty stream.
+ * Cuts a stream into blocks of one size, the last one smaller. The source may use its buffers again; so does this: a block is the reader's until it
+ * asks for the `rounds`th block after it. No block for an empty stream.
  */
-export async function* blocks(source: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Buffer> {
-  let block = Buffer.allocUnsafeSlow(size);
+export async function* blocks(source: AsyncIterable<Uint8Array>, size: number, rounds: number): AsyncGenerator<Buffer> {
+  const memory: Buffer[] = [];
+  let count = 0;
+  const next = () => {
+    memory[count % rounds] ??= Buffer.allocUnsafeSlow(size);
+    return memory[count++ % rounds] as Buffer;
+  };
+  let block = next();
   let used = 0;
   for await (const chunk of source) {
     for (let at = 0; at < chunk.length; ) {
@@ -13,7 +19,7 @@ export async function* blocks(source: AsyncIterable<Uint8Array>, size: number): 
       at += take;
       if (used === size) {
         yield block;
-        block = Buffer.allocUnsafeSlow(size);
+        block = next();
         used = 0;
       }
     }
@@ -22,7 +28,8 @@ export async function* blocks(source: AsyncIterable<Uint8Array>, size: number): 
 }
 
 /**
- * Does work on each item, at most `width` at a time, and gives the results in the order of the items. The first failure ends it.
+ * Does work on each item, at most `width` at a time, and gives the results in the order of the items. An item is done with when the `width`th after it
+ * is asked for. The first failure ends it.
  */
 export async function* inFlight<T, R>(items: AsyncIterable<T>, width: number, work: (item: T) => Promise<R>): AsyncGenerator<R> {
   const running: Promise<R>[] = [];

@@ -11,7 +11,7 @@ const IN_FLIGHT = 3;
  */
 export async function* zstdStream(source: AsyncIterable<Uint8Array>, level = 3): AsyncGenerator<Buffer> {
   let any = false;
-  for await (const frame of inFlight(blocks(source, FRAME), IN_FLIGHT, (block) => pack(block, level))) {
+  for await (const frame of inFlight(blocks(source, FRAME, IN_FLIGHT), IN_FLIGHT, (block) => pack(block, level))) {
     any = true;
     yield frame;
   }

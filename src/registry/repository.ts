@@ -16,6 +16,7 @@ import { type Asked, getManifest, type Held, headManifest, putManifest } from ".
 import { readTags } from "./names.ts";
 import { enterReferrer, listReferrers } from "./referrers.ts";
 import { mountBlob, uploadKnown, uploadUnknown } from "./upload.ts";
+import { uploadMade } from "./upload-made.ts";
 
 const ACTIONS: Readonly<Record<Access, string>> = { pull: "pull", push: "pull,push", delete: "pull,delete" };
 /** Documents that are kept for the next question. */
@@ -154,7 +155,7 @@ export async function openRepository(name: Reference, options: RepositoryOptions
       return answered.location.host;
     },
     stat,
-    has: async (digest, mediaType) => (await stat(digest, mediaType)) !== undefined,
+    has: async (digest, mediaType) => arrivals.has(digest) || (await stat(digest, mediaType)) !== undefined,
     async open(what) {
       if (!isDocument(what.mediaType)) return blob(what);
       const held = await document(what);
@@ -171,7 +172,11 @@ export async function openRepository(name: Reference, options: RepositoryOptions
         return { digest: expect.digest, size: whole.length };
       }
       if (expect === undefined) {
-        if (!(bytes instanceof Uint8Array)) return uploadUnknown(uploader, bytes);
+        if (!(bytes instanceof Uint8Array)) {
+          const made = "from" in bytes ? await uploadMade(uploader, bytes) : await uploadUnknown(uploader, bytes);
+          arrivals.set(made.digest, "sent");
+          return made;
+        }
         const known = { digest: digestOf(bytes), size: bytes.length };
         if (!(await stat(known.digest))) await uploadKnown(uploader, bytes, known, undefined);
         return known;
@@ -197,13 +202,18 @@ export async function openRepository(name: Reference, options: RepositoryOptions
     },
     tags: () => readTags(main, task),
     referrers: async (subject, artifactType) => (await fromAny(true, (source) => listReferrers(source, subject, artifactType, task))) ?? [],
-    mount: (digest, from) => mountBlob(uploader, digest, from),
+    async mount(digest, from) {
+      const mounted = await mountBlob(uploader, digest, from);
+      if (mounted) arrivals.set(digest, "mounted");
+      return mounted;
+    },
     async remove(what) {
       const [kind, reference] =
         "tag" in what ? ["manifests", what.tag] : "manifest" in what ? ["manifests", what.manifest] : ["blobs", what.blob];
       const shown = `${formatReference(bare)}${"tag" in what ? ":" : "@"}${reference}`;
       const { client, repository, rights } = main;
       const to = `/v2/${repository}/${kind}/${reference}`;
+      if ("blob" in what) arrivals.delete(what.blob);
       await forget(await client.ask({ method: "DELETE", to, rights, accept: [202, 200, 204], what: shown }, task));
     },
     async [Symbol.asyncDispose]() {

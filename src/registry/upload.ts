@@ -10,7 +10,7 @@ import type { Client } from "./client.ts";
 import { createPatience, isPassing } from "./pause.ts";
 
 /** What stays in memory so that it can be sent again, and the size of a chunk where the whole size is not known. Bytes. */
-const SMALL = 1 << 20;
+export const SMALL = 1 << 20;
 const CHUNK = 8 << 20;
 /** The largest least size of chunks that we go along with. */
 const CHUNK_MOST = 64 << 20;
@@ -33,7 +33,8 @@ interface Session {
   readonly least: number;
 }
 
-interface Known {
+/** A blob by what it will be called. */
+export interface Known {
   readonly digest: Digest;
   readonly size: number;
 }
@@ -101,7 +102,7 @@ export async function uploadUnknown(to: Uploader, source: AsyncIterable<Uint8Arr
   const pieces: Uint8Array[] = [];
   let held = 0;
   const sendChunk = async (last: boolean) => {
-    session ??= (await start(to, undefined, undefined)) as Session;
+    session ??= await begin(to);
     if (held < session.least && !last) return;
     const chunk = Buffer.concat(pieces.splice(0));
     location = await patch(to, location ?? session.location, chunk, size - held, true);
@@ -125,6 +126,11 @@ export async function uploadUnknown(to: Uploader, source: AsyncIterable<Uint8Arr
   if (held > 0) await sendChunk(true);
   await finish(to, location, what, Buffer.alloc(0));
   return what;
+}
+
+/** Begins an upload of a blob that has no name yet. */
+export async function begin(to: Uploader): Promise<Session> {
+  return (await start(to, undefined, undefined)) as Session;
 }
 
 /** Begins an upload; undefined where the blob was mounted instead. */
@@ -167,7 +173,7 @@ export async function mountBlob(to: Uploader, digest: Digest, from: string): Pro
 }
 
 /** The last request of an upload: all bytes, or none where they were sent before. */
-async function finish(to: Uploader, location: URL, what: Known, body: Uint8Array | AsyncIterable<Uint8Array>): Promise<void> {
+export async function finish(to: Uploader, location: URL, what: Known, body: Uint8Array | AsyncIterable<Uint8Array>): Promise<void> {
   const url = new URL(location);
   url.searchParams.set("digest", what.digest);
   const length = body instanceof Uint8Array ? body.length : what.size;
@@ -261,7 +267,7 @@ async function resumed(to: Uploader, location: URL, source: Rereadable, what: Kn
 }
 
 /** Where the next request of an upload goes. A registry may name another host: no credentials go there (client.ts). */
-function locationOf(answer: IncomingMessage, to: Uploader, before: URL | undefined): URL {
+export function locationOf(answer: IncomingMessage, to: Uploader, before: URL | undefined): URL {
   const text = answer.headers.location;
   if (text === undefined && before) return before;
   try {
@@ -305,10 +311,11 @@ async function* counted(source: AsyncIterable<Uint8Array>, what: Known, verified
 }
 
 /** A login that ended while a stream was being sent, or an upload that the registry does not know any more: it can begin anew. */
-function lost(problem: unknown): boolean {
+export function lost(problem: unknown): boolean {
   return problem instanceof Refusal && (problem.status === 401 || problem.status === 416 || problem.codes.includes("BLOB_UPLOAD_UNKNOWN"));
 }
 
-function reset(problem: unknown): Failure {
+/** A login or an upload that was lost, as a broken line: worth another try. */
+export function reset(problem: unknown): Failure {
   return new Failure("NETWORK", (problem as Failure).message, { cause: Object.assign(new Error(String(problem)), { code: "ECONNRESET" }) });
 }

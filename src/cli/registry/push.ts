@@ -7,6 +7,7 @@ import { type Compression, isIndexType, isManifestType, layerCompression } from 
 import type { BytesReader } from "../../oci/place.ts";
 import { hostPlatform } from "../../oci/platform.ts";
 import type { Reference } from "../../oci/reference.ts";
+import type { PackedPlace } from "../../place/represent.ts";
 import type { Surroundings } from "../../registry/surroundings.ts";
 import type { ContentStore } from "../../store/face.ts";
 import type { Task } from "../../task/task.ts";
@@ -29,6 +30,8 @@ export interface Pushed {
   readonly root: Descriptor;
   /** Its layers, and what was done about each: docker's words. */
   readonly layers: readonly { readonly digest: Digest; readonly what: string }[];
+  /** How many artifacts went along that refer to it; those that were there already are not counted. */
+  readonly referrers: number;
 }
 
 /**
@@ -58,22 +61,32 @@ export async function sendImage(
   task: Task,
 ): Promise<Pushed> {
   const [{ openRepository }, { copyImage }] = await Promise.all([import("../../registry/repository.ts"), import("../../place/copy.ts")]);
-  const packed = packing.asStored ? root : await packForRegistry(store, root, packing, task);
   const origins = originsOf(store);
   const mountFrom = (blob: Digest) => origins.find(blob, name);
   await using to = await openRepository(name, { ...around, access: "push", mountFrom }, task);
-  const { configs, layers } = partsOf(store, packed);
+  const before = packing.asStored ? root : await packRemembered(store, root, packing, task);
+  let packed = before ?? root;
   // A registry takes a manifest only with all its parts.
-  if (!(await to.has(packed.digest, packed.mediaType))) await copyImage(from, to, packed, task);
-  if (packing.referrers !== false) {
+  if (before === undefined || !(await to.has(before.digest, before.mediaType))) {
+    // What was packed for a registry is not in the store: where this one lacks it, too, it is packed again, on its way.
+    if (before?.digest !== root.digest) {
+      const { packingInto } = await import("./packing-place.ts");
+      packed = await packForRegistry(store, root, packing, task, packingInto(to, store, mountFrom));
+    }
+    await copyImage(from, to, packed, task);
+  }
+  const { configs, layers } = partsOf(store, packed);
+  let referrers = 0;
+  // Most stores have none: then nothing is loaded for them.
+  if (packing.referrers !== false && (await store.referrers()).length > 0) {
     const { sendReferrers } = await import("./referrers.ts");
     const source = { has: from.has, open: from.open, referrers: (subject: Digest) => store.referrers(subject) };
-    await sendReferrers(source, to, root, packed, task);
+    referrers = await sendReferrers(source, to, root, packed, task);
   }
   const told = layers.map((digest) => ({ digest, what: wordsFor(to.arrivals.get(digest), origins.find(digest, name)) }));
   await to.publish(packing.byDigest ? withDigest(name, packed.digest) : name, packed, task);
   origins.note([...configs, ...layers], name);
-  return { root: packed, layers: told };
+  return { root: packed, layers: told, referrers };
 }
 
 /** The image itself where all of it is here; of an index that was pulled for one platform, the manifest of that platform. */
@@ -90,12 +103,32 @@ export async function presentPart(store: ContentStore, root: Descriptor, task: T
   return { mediaType, digest, size };
 }
 
-/** The same image or index with its plain layers packed; what was packed before is found again. */
-export async function packForRegistry(store: ContentStore, root: Descriptor, packing: Packing, task: Task): Promise<Descriptor> {
+/** The packed image where all that its layers became is remembered; undefined where one must be packed yet. */
+async function packRemembered(store: ContentStore, root: Descriptor, packing: Packing, task: Task): Promise<Descriptor | undefined> {
+  const missing = new Error("a layer that was not packed before");
+  try {
+    return await packForRegistry(store, root, packing, task, { takes: async () => true, put: () => Promise.reject(missing) });
+  } catch (error) {
+    if (error === missing) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * The same image or index with its plain layers packed; what was packed before is found again. The packed layers are in the store, or with
+ * `into` there; the documents are in the store.
+ */
+export async function packForRegistry(
+  store: ContentStore,
+  root: Descriptor,
+  packing: Packing,
+  task: Task,
+  into?: PackedPlace,
+): Promise<Descriptor> {
   if (isIndexType(root.mediaType)) {
     const index = parseIndex(store.readDocument(root), root.digest, root.mediaType);
     const packed: Descriptor[] = [];
-    for (const one of index.manifests) packed.push({ ...one, ...(await packForRegistry(store, one, packing, task)) });
+    for (const one of index.manifests) packed.push({ ...one, ...(await packForRegistry(store, one, packing, task, into)) });
     const became = new Map(
       index.manifests.flatMap(({ digest }, at) => (packed[at]?.digest === digest ? [] : [[digest, packed[at] as Descriptor]])),
     );
@@ -115,7 +148,7 @@ export async function packForRegistry(store: ContentStore, root: Descriptor, pac
   const plain = image.layers.some((layer) => layerCompression(layer.blob.mediaType) === "uncompressed");
   if (!plain && !packing.force) return root;
   const { representImage } = await import("../../place/represent.ts");
-  return representImage(store, image, packing, task);
+  return representImage(store, image, packing, task, into);
 }
 
 function withDigest({ registry, repository }: Reference, digest: Digest): Reference {
