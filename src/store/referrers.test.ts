@@ -92,3 +92,50 @@ test("only what names a subject that is here can be attached, and it can be take
     assert.equal(await store.detach(root.digest, signature.root.digest), false);
     assert.deepEqual(await store.referrers(root.digest), []);
   }));
+
+test("what is attached while another collects stays whole", () =>
+  withFolder(async (dir) => {
+    await using one = await openStore(dir);
+    await using other = await openStore(dir);
+    const { root } = await putImage(one, "a layer");
+    await one.publish(APP, root, task);
+    const attached: Descriptor[] = [];
+    const attaching = (async () => {
+      for (let n = 0; n < 30; n++) {
+        const { root: referrer } = await putReferrer(one, root, `said ${n}`);
+        await one.attach(referrer);
+        attached.push(referrer);
+      }
+    })();
+    const collecting = (async () => {
+      for (let n = 0; n < 10; n++) await other.collect();
+    })();
+    await Promise.all([attaching, collecting]);
+    await other.collect();
+    assert.deepEqual(
+      (await other.referrers(root.digest)).map((entry) => entry.digest),
+      attached.map((entry) => entry.digest).sort(),
+    );
+    assert.deepEqual(
+      (await other.check()).filter((finding) => finding.level === "error"),
+      [],
+    );
+  }));
+
+test("an image that is given up and attached to again at the same time loses nothing that was attached", () =>
+  withFolder(async (dir) => {
+    await using one = await openStore(dir);
+    await using other = await openStore(dir);
+    const { root } = await putImage(one, "a layer");
+    const { root: referrer } = await putReferrer(one, root, "signed");
+    await one.publish(APP, root, task);
+    await one.attach(referrer);
+    await one[Symbol.asyncDispose]();
+    await other.unname(APP);
+    await using third = await openStore(dir);
+    // Whoever leases first: either all of it is gone, or all of it is there.
+    const [came] = await Promise.allSettled([third.attach(referrer), other.collect()]);
+    const there = await other.referrers(root.digest);
+    if (came.status === "fulfilled") assert.equal(there.length, 1);
+    else assert.deepEqual(there, []);
+  }));
