@@ -2,6 +2,7 @@ import type { Layer } from "../image/layer.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Compression } from "../oci/media-type.ts";
 import type { BytesReader } from "../oci/place.ts";
+import type { PackedPlace } from "../place/represent.ts";
 import type { Task } from "../task/task.ts";
 
 /**
@@ -47,6 +48,8 @@ export interface CachePlace extends AsyncDisposable {
   readonly shown: string;
   /** All that it holds; undefined where there is no cache yet. Throws NETWORK, AUTH, MANIFEST, DIGEST, LIMIT. */
   read(task: Task): Promise<ReadCache | undefined>;
+  /** Where layers go while they are packed, so that the store need not keep them; without it they are packed there. */
+  packing?(task: Task): Promise<PackedPlace | undefined>;
   /**
    * Puts records and the blobs of their layers in the place of what was there. Blobs that it has are not sent again; the cache is
    * named when all of it is there. Throws what reading from `from` and writing throw.

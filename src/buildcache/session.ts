@@ -2,7 +2,7 @@ import type { Layer } from "../image/layer.ts";
 import { Failure } from "../kit/error.ts";
 import type { ImageConfig } from "../oci/config.ts";
 import type { Digest } from "../oci/digest.ts";
-import { represent } from "../place/represent.ts";
+import { type PackedPlace, represent } from "../place/represent.ts";
 import type { OfferingStore } from "../store/offers.ts";
 import type { Task } from "../task/task.ts";
 import { layersOf } from "./cache-config.ts";
@@ -101,7 +101,8 @@ async function writeCache(
   const within: Task = { signal: task.signal, emit: (news) => task.emit(news.type === "bytes" ? { ...news, id: step.id } : news) };
   task.emit({ ...step, state: "started" });
   try {
-    await place.write(await packed(chosenFor(mode, used, results), packing, store, within), store.through, within);
+    const into = await place.packing?.(within);
+    await place.write(await packed(chosenFor(mode, used, results), packing, store, within, into), store.through, within);
     task.emit({ ...step, state: "done" });
   } catch (error) {
     if (!ignoreError || !(error instanceof Failure) || error.code === "INTERRUPTED") {
@@ -114,10 +115,16 @@ async function writeCache(
 }
 
 /** The records with their layers packed, several at once; a layer that several records lead to is packed once. */
-async function packed(records: readonly TravelRecord[], how: CachePacking, store: OfferingStore, task: Task): Promise<TravelRecord[]> {
+async function packed(
+  records: readonly TravelRecord[],
+  how: CachePacking,
+  store: OfferingStore,
+  task: Task,
+  into: PackedPlace | undefined,
+): Promise<TravelRecord[]> {
   const done = new Map<Digest, Layer>();
   await inLanes(layersOf(records), async (layer) => {
-    done.set(layer.diffId, await represent(store, layer, how, task));
+    done.set(layer.diffId, await represent(store, layer, how, task, into));
   });
   return records.map((record) => {
     const layer = record.layer && done.get(record.layer.diffId);

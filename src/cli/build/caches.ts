@@ -82,14 +82,17 @@ async function open(call: Invocation, where: CacheWhere, how: WriteOptions): Pro
 /** Repositories as this machine has registries configured; what other repositories of the same registry have is mounted. */
 function openRepositoryOf(call: Invocation): OpenRepository {
   return async (name, access, task) => {
-    const [{ openRepository }, { surroundings }, { originsOf }] = await Promise.all([
+    const [{ openRepository }, { surroundings }, { originsOf }, { packingInto }] = await Promise.all([
       import("../../registry/repository.ts"),
       import("../../registry/surroundings.ts"),
       import("../registry/origins.ts"),
+      import("../registry/packing-place.ts"),
     ]);
-    const origins = originsOf(await call.store());
+    const store = await call.store();
+    const origins = originsOf(store);
     const mountFrom = (blob: Digest) => origins.find(blob, name);
-    return openRepository(name, { ...surroundings(call.env, task), access, mountFrom }, task);
+    const place = await openRepository(name, { ...surroundings(call.env, task), access, mountFrom }, task);
+    return { place, ...(access === "push" ? { packed: packingInto(place, store, mountFrom) } : {}) };
   };
 }
 
