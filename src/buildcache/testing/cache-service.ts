@@ -5,6 +5,7 @@ import { ghaObjects } from "../gha.ts";
 import { objectsCache } from "../objects-cache.ts";
 import { createWeb } from "../web.ts";
 
+/** A token of a job whose holder may read (1) and write (2) these scopes. */
 export const tokenFor = (...scopes: { Scope: string; Permission: number }[]) =>
   `e30.${Buffer.from(JSON.stringify({ ac: JSON.stringify(scopes) })).toString("base64url")}.signature`;
 export const TOKEN = tokenFor({ Scope: "refs/heads/topic", Permission: 3 }, { Scope: "refs/heads/main", Permission: 1 });
