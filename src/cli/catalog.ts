@@ -66,11 +66,23 @@ export async function readCatalog(store: ContentStore): Promise<Catalog> {
       images.push({ ...readImage(store, root), names, at });
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
+      // A list of manifests that has none yet, or none any more, is no image, and nothing is wrong with it.
+      if (isEmptyList(store, root)) continue;
       damaged.push({ root, names, why: error.message });
     }
   }
   images.sort((a, b) => createdOf(b) - createdOf(a) || (a.id < b.id ? -1 : 1));
   return { images, damaged, find: (text) => find(images, text) };
+}
+
+function isEmptyList(store: ContentStore, root: Descriptor): boolean {
+  if (!isIndexType(root.mediaType) || store.sizeOf(root.digest) !== root.size) return false;
+  try {
+    return parseIndex(store.readDocument(root), root.digest).manifests.length === 0;
+  } catch (error) {
+    if (error instanceof Failure) return false;
+    throw error;
+  }
 }
 
 /** Milliseconds since the epoch; 0 where the config has no readable time. */

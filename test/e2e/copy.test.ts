@@ -252,7 +252,7 @@ test("lists of manifests by hand: in the store and in a registry, where blobs ar
   const pushed = await ask(own.host, "GET", "/v2/by-hand/manifests/1");
   assert.equal(pushed.headers.get("docker-content-digest"), digest);
   assert.deepEqual((JSON.parse(pushed.bytes.toString()) as List).manifests[1]?.annotations, { x: "y" });
-  assert.equal((await run("manifest", "inspect", "list:1")).status, 1, "--purge took the name away");
+  assert.equal((await run("manifest", "get", "list:1")).status, 1, "--purge took the name away");
 
   const proxy = await startFaultyProxy({ upstream: own.host, seed: 1, rate: 0 });
   try {
@@ -270,6 +270,60 @@ test("lists of manifests by hand: in the store and in a registry, where blobs ar
     await proxy.stop();
   }
   assert.match((await run("manifest", "add", "one-amd64:1", "one-arm64:1")).stderr, /is an image, not a list/);
+});
+
+test("lists of images that only a registry has, as docker and podman make them", async () => {
+  for (const arch of ["amd64", "arm64"])
+    await copy("--platform", `linux/${arch}`, `docker://${own.host}/a/multi:1`, `docker://${own.host}/parts:${arch}`);
+  const name = `${own.host}/parts:1`;
+  const good = async (...words: string[]) => {
+    const ran = await run("manifest", ...words);
+    assert.equal(ran.status, 0, ran.stderr);
+    return ran.stdout;
+  };
+  // docker
+  assert.equal(
+    await good("create", "--insecure", name, `${own.host}/parts:amd64`, `${own.host}/parts:arm64`),
+    `Created manifest list ${name}\n`,
+  );
+  await good("annotate", "--variant", "v8", name, `${own.host}/parts:arm64`);
+  await good("push", "--insecure", "--purge", name);
+  assert.equal((await run("manifest", "exists", name)).status, 1);
+  type Told = { Ref: string; Descriptor: { digest: string; platform: object }; Raw: string; OCIManifest: object }[];
+  const told = JSON.parse(await good("inspect", "-v", name)) as Told;
+  assert.deepEqual(
+    told.map((one) => one.Descriptor.platform),
+    [
+      { architecture: "amd64", os: "linux" },
+      { architecture: "arm64", os: "linux", variant: "v8" },
+    ],
+  );
+  for (const { Ref, Descriptor, Raw, OCIManifest } of told) {
+    assert.equal(Ref, `${name}@${Descriptor.digest}`);
+    assert.deepEqual(JSON.parse(Buffer.from(Raw, "base64").toString()), OCIManifest);
+    assert.equal(Buffer.from(Raw, "base64").toString(), await good("inspect", `${own.host}/parts@${Descriptor.digest}`));
+  }
+  // podman
+  await good("create", "mine");
+  assert.equal((await run("images")).stderr, "", "a list of nothing is not damaged");
+  assert.match(await good("get", "mine"), /"manifests":\[\]/);
+  await good("add", "--all", "--arch", "riscv64", "--annotation", "a=b", "mine", `docker://${own.host}/parts:amd64`);
+  await good("annotate", "--index", "--annotation", "of=all", "mine");
+  await good("exists", "mine");
+  const index = JSON.parse(await good("inspect", "mine")) as {
+    manifests: { platform: object; annotations: object }[];
+    annotations: object;
+  };
+  assert.deepEqual(
+    [index.annotations, index.manifests.map((one) => [one.platform, one.annotations])],
+    [{ of: "all" }, [[{ os: "linux", architecture: "riscv64" }, { a: "b" }]]],
+  );
+  await good("push", "--all", "--rm", "mine", `docker://${own.host}/mine:1`);
+  assert.equal((await run("manifest", "exists", "mine")).status, 1);
+  assert.match(
+    (await run("manifest", "create", "other", "127.0.0.1:1/x:1")).stderr,
+    /x:1 is not in the local store, and its registry says: .*refused/,
+  );
 });
 
 test("a registry is searched by its catalogue; one that shows none says so", async () => {

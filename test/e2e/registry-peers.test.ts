@@ -129,9 +129,9 @@ describe("other tools and nought over one registry", async () => {
     copyFileSync(import.meta.filename, join(dir, "ctx/words"));
     writeFileSync(join(dir, "ctx/Dockerfile"), 'FROM scratch\nCOPY app /app\nCOPY words /words\nENTRYPOINT ["/app"]\nCMD ["few"]\n');
     for (const { host } of registries) {
-      await out(nought, "build", "-q", "-t", `${host}/nought:1`, "--push", "ctx");
+      await out(nought, "build", "-q", "-t", `${host}/nought:1`, "--push", "--load", "ctx");
 
-      await out(nought, "build", "-q", "--platform", "linux/amd64,linux/arm64", "-t", `${host}/nought:multi`, "--push", "ctx");
+      await out(nought, "build", "-q", "--platform", "linux/amd64,linux/arm64", "-t", `${host}/nought:multi`, "--push", "--load", "ctx");
     }
   });
   after(async () => {

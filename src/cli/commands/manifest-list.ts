@@ -8,11 +8,12 @@ import { parseNewName } from "../../oci/reference.ts";
 import { createTask, type Task } from "../../task/task.ts";
 import { readPairs } from "../build/pairs.ts";
 import type { Invocation } from "../command.ts";
+import type { Flags } from "../flags.ts";
 import { shortLabels } from "../registry/labels.ts";
 import { barsFor } from "../render/bars.ts";
 import { emptyList, type ManifestList, openList, openMember } from "../transfer/list.ts";
 
-/** `nought manifest create|add|annotate|remove|push|rm`: lists of manifests, by hand. */
+/** `nought manifest create|add|annotate|exists|remove|push|rm`: lists of manifests, by hand. */
 export async function run(call: Invocation): Promise<void> {
   const bars = barsFor(call.env, false);
   const task = createTask(shortLabels(bars.listener), call.signal);
@@ -25,7 +26,7 @@ export async function run(call: Invocation): Promise<void> {
   }
 }
 
-const VERBS = { create, add, annotate, remove, push, rm };
+const VERBS = { create, add, annotate, exists, remove, push, rm };
 
 async function create(call: Invocation, task: Task): Promise<string> {
   const [text = "", ...members] = call.args;
@@ -40,7 +41,14 @@ async function create(call: Invocation, task: Task): Promise<string> {
 async function add(call: Invocation, task: Task): Promise<string> {
   const [text = "", ...members] = call.args;
   await using list = await openList(call, text, task);
-  return `${(await list.write(await withMembers(call, list, await existing(list), members, task))).digest}\n`;
+  const index = await withMembers(call, list, await existing(list), members, task, (one) => described(call.flags, one));
+  return `${(await list.write(index)).digest}\n`;
+}
+
+async function exists(call: Invocation, task: Task): Promise<string> {
+  await using list = await openList(call, call.args[0] as string, task);
+  await existing(list);
+  return "";
 }
 
 async function annotate(call: Invocation, task: Task): Promise<string> {
@@ -48,24 +56,30 @@ async function annotate(call: Invocation, task: Task): Promise<string> {
   const { flags } = call;
   await using list = await openList(call, text, task);
   const index = await existing(list);
+  if (flags.bool("index")) {
+    const annotations = { ...index.annotations, ...readPairs(flags.list("annotation")) };
+    return `${(await list.write({ ...index, ...(Object.keys(annotations).length > 0 ? { annotations } : {}) })).digest}\n`;
+  }
+  if (member === "") throw new Failure("USAGE", "annotate wants an entry of the list, or --index for the list itself");
   const wanted = await memberOf(call, index, member, task);
-  const annotations = readPairs(flags.list("annotation"));
-  const manifests = index.manifests.map((one) => {
-    if (one.digest !== wanted) return one;
-    const set = <K extends keyof Platform>(key: K, value: Platform[K] | undefined) => (value === undefined ? {} : { [key]: value });
-    const features = flags.list("os-features");
-    const platform: Platform = {
-      ...(one.platform ?? { os: "linux", architecture: "" }),
-      ...set("os", flags.string("os")),
-      ...set("architecture", flags.string("arch")),
-      ...set("variant", flags.string("variant")),
-      ...set("os.version", flags.string("os-version")),
-      ...(features.length > 0 ? { "os.features": features } : {}),
-    };
-    const all = { ...one.annotations, ...annotations };
-    return { ...one, platform, ...(Object.keys(all).length > 0 ? { annotations: all } : {}) };
-  });
+  const manifests = index.manifests.map((one) => (one.digest === wanted ? described(flags, one) : one));
   return `${(await list.write({ ...index, manifests })).digest}\n`;
+}
+
+/** An entry with what the flags say of its platform and annotations. */
+function described(flags: Flags, one: Descriptor): Descriptor {
+  const set = <K extends keyof Platform>(key: K, value: Platform[K] | undefined) => (value === undefined ? {} : { [key]: value });
+  const features = flags.list("os-features");
+  const said = {
+    ...set("os", flags.string("os")),
+    ...set("architecture", flags.string("arch")),
+    ...set("variant", flags.string("variant")),
+    ...set("os.version", flags.string("os-version")),
+    ...(features.length > 0 ? { "os.features": features } : {}),
+  };
+  const platform = Object.keys(said).length === 0 ? one.platform : { ...(one.platform ?? { os: "linux", architecture: "" }), ...said };
+  const annotations = { ...one.annotations, ...readPairs(flags.list("annotation")) };
+  return { ...one, ...(platform ? { platform } : {}), ...(Object.keys(annotations).length > 0 ? { annotations } : {}) };
 }
 
 async function remove(call: Invocation, task: Task): Promise<string> {
@@ -80,10 +94,11 @@ async function push(call: Invocation, task: Task): Promise<string> {
   const [text = "", target = `docker://${text}`] = call.args;
   await using list = await openList(call, text, task);
   await existing(list);
+  const { flags } = call;
   const [{ copyBetween }, { readPlaceWord }] = await Promise.all([import("../transfer/copy.ts"), import("../transfer/word.ts")]);
   const how = { packing: { compression: "gzip" as const, force: false } };
   const { digest } = await copyBetween(call, readPlaceWord(text), readPlaceWord(target), how, task);
-  if (call.flags.bool("purge")) await (await call.store()).unname(parseNewName(text));
+  if (flags.bool("purge") || flags.bool("rm")) await (await call.store()).unname(parseNewName(text));
   return `${digest}\n`;
 }
 
@@ -108,11 +123,18 @@ async function existing(list: ManifestList): Promise<Index> {
 }
 
 /** The list with further images at its end; one that is in it already stays where it is. */
-async function withMembers(call: Invocation, list: ManifestList, index: Index, members: readonly string[], task: Task): Promise<Index> {
+async function withMembers(
+  call: Invocation,
+  list: ManifestList,
+  index: Index,
+  members: readonly string[],
+  task: Task,
+  describe: (entry: Descriptor) => Descriptor = (entry) => entry,
+): Promise<Index> {
   const manifests = new Map<Digest, Descriptor>(index.manifests.map((one) => [one.digest, one]));
   for (const text of members) {
     await using source = await openMember(call, text, task);
-    for (const entry of await list.take(source)) manifests.set(entry.digest, { ...entry, ...manifests.get(entry.digest) });
+    for (const entry of await list.take(source)) manifests.set(entry.digest, describe({ ...entry, ...manifests.get(entry.digest) }));
   }
   return { ...index, manifests: [...manifests.values()] };
 }

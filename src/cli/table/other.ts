@@ -1,5 +1,9 @@
 import type { Command } from "../command.ts";
+import type { Flag } from "../flags.ts";
 import { FORCE, OBJECT_FORMAT, TABLE_FORMAT } from "./format.ts";
+
+/** Docker's word; who may be spoken to over http is a matter of registries.conf. */
+export const INSECURE: Flag = { name: "insecure", type: "bool", hidden: true, description: "Ignored: registries.conf says which are" };
 
 /** What is neither building nor handling stored images. */
 export const OTHER_COMMANDS: readonly Command[] = [
@@ -55,11 +59,25 @@ export const OTHER_COMMANDS: readonly Command[] = [
     load: () => import("../commands/prune.ts"),
   },
   {
-    paths: ["manifest get", "manifest inspect"],
-    usage: "[OPTIONS] IMAGE",
+    paths: ["manifest get"],
+    usage: "IMAGE",
     description: "Print the manifest of an image, byte for byte",
     section: "Commands",
     flags: [],
+    positional: { min: 1, max: 1 },
+    completes: "images",
+    load: () => import("../commands/manifest.ts"),
+  },
+  {
+    paths: ["manifest inspect"],
+    usage: "[OPTIONS] IMAGE",
+    description: "Print the manifest of an image or the list of several platforms",
+    more: "What the local store does not have is asked of the registry that the name says.",
+    section: "Commands",
+    flags: [
+      { name: "verbose", short: "v", type: "bool", description: "Each manifest with its descriptor, platform and raw bytes" },
+      INSECURE,
+    ],
     positional: { min: 1, max: 1 },
     completes: "images",
     load: () => import("../commands/manifest.ts"),

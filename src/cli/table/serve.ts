@@ -1,5 +1,18 @@
 import type { Command } from "../command.ts";
+import type { Flag } from "../flags.ts";
+import { INSECURE } from "./other.ts";
 import { POLICY_FLAG } from "./sign.ts";
+
+/** What is said of an entry of a list. */
+const ENTRY: readonly Flag[] = [
+  { name: "arch", type: "string", description: "Set architecture" },
+  { name: "os", type: "string", description: "Set operating system" },
+  { name: "os-features", type: "csv", description: "Set operating system features" },
+  { name: "os-version", type: "string", description: "Set operating system version" },
+  { name: "variant", type: "string", description: "Set architecture variant" },
+  { name: "annotation", type: "list", description: "Set an annotation of the entry (NAME=VALUE)" },
+];
+const ALL: Flag = { name: "all", type: "bool", hidden: true, description: "Ignored: all of a list always comes along (podman's name)" };
 
 /** A registry of one's own. */
 export const SERVE_COMMANDS: readonly Command[] = [
@@ -28,7 +41,7 @@ export const SERVE_COMMANDS: readonly Command[] = [
     paths: ["image copy", "image cp", "copy"],
     usage: "[OPTIONS] SRC DST",
     description: "Copy an image from one place to another",
-    more: "A place is docker://NAME (a registry), oci:FOLDER[:REF], oci-archive:FILE[:REF], docker-archive:FILE[:NAME], or a name of the local store, store:NAME where that could be taken for another. Documents and blobs stay as they are, all platforms come along; from registry to registry nothing touches the disk. Only plain layers, of the store and of docker archives, are packed for a registry, and manifests of docker's own type become the OCI's in layouts and archives, where others expect these. A docker archive takes one platform. The digest of what was copied is printed.",
+    more: "A place is docker://NAME (a registry), oci:FOLDER[:REF], oci-archive:FILE[:REF], docker-archive:FILE[:NAME], dir:FOLDER, or a name of the local store, store:NAME where that could be taken for another. Documents and blobs stay as they are, all platforms come along; from registry to registry nothing touches the disk. Only plain layers, of the store and of docker archives, are packed for a registry, and manifests of docker's own type become the OCI's in layouts and archives, where others expect these. A docker archive takes one platform. The digest of what was copied is printed.",
     section: "Commands",
     flags: [
       { name: "platform", type: "string", description: 'Copy only this platform, as "os[/arch[/variant]]"' },
@@ -59,40 +72,43 @@ export const SERVE_COMMANDS: readonly Command[] = [
   },
   {
     paths: ["manifest create"],
-    usage: "[OPTIONS] LIST IMAGE [IMAGE...]",
+    usage: "[OPTIONS] LIST [IMAGE...]",
     description: "Make a list of the manifests of several platforms",
-    more: "LIST and IMAGE are names of the local store, or docker://NAME: a list in a registry is made there, of images that are copied or mounted into its repository. An IMAGE that is a list itself gives its entries. Platforms are read from the images' configurations.",
+    more: "LIST and IMAGE are names of the local store, or docker://NAME: a list in a registry is made there, of images that are copied or mounted into its repository. An IMAGE that is a list itself gives its entries. Platforms are read from the images' configurations. What the local store does not have is had from the registry that the name says.",
     section: "Commands",
-    flags: [{ name: "amend", short: "a", type: "bool", description: "Add to a list that is there already" }],
-    positional: { min: 2 },
+    flags: [{ name: "amend", short: "a", type: "bool", description: "Add to a list that is there already" }, INSECURE],
+    positional: { min: 1 },
     completes: "images",
     load: () => import("../commands/manifest-list.ts"),
   },
   {
     paths: ["manifest add"],
-    usage: "LIST IMAGE [IMAGE...]",
+    usage: "[OPTIONS] LIST IMAGE [IMAGE...]",
     description: "Add images to a list of manifests",
     section: "Commands",
-    flags: [],
+    flags: [...ENTRY, INSECURE, ALL],
     positional: { min: 2 },
     completes: "images",
     load: () => import("../commands/manifest-list.ts"),
   },
   {
     paths: ["manifest annotate"],
-    usage: "[OPTIONS] LIST IMAGE",
+    usage: "[OPTIONS] LIST [IMAGE]",
     description: "Say more about an entry of a list of manifests",
     more: "IMAGE is a digest, a platform such as linux/arm64, or an image that is in the list.",
     section: "Commands",
-    flags: [
-      { name: "arch", type: "string", description: "Set architecture" },
-      { name: "os", type: "string", description: "Set operating system" },
-      { name: "os-features", type: "csv", description: "Set operating system features" },
-      { name: "os-version", type: "string", description: "Set operating system version" },
-      { name: "variant", type: "string", description: "Set architecture variant" },
-      { name: "annotation", type: "list", description: "Set an annotation of the entry (NAME=VALUE)" },
-    ],
-    positional: { min: 2, max: 2 },
+    flags: [...ENTRY, { name: "index", type: "bool", description: "Set the annotations of the list itself" }],
+    positional: { min: 1, max: 2 },
+    completes: "images",
+    load: () => import("../commands/manifest-list.ts"),
+  },
+  {
+    paths: ["manifest exists"],
+    usage: "LIST",
+    description: "Whether there is a list of that name",
+    section: "Commands",
+    flags: [],
+    positional: { min: 1, max: 1 },
     completes: "images",
     load: () => import("../commands/manifest-list.ts"),
   },
@@ -112,7 +128,12 @@ export const SERVE_COMMANDS: readonly Command[] = [
     description: "Push a list of manifests and its images to a registry",
     more: "DST is a place as for `nought copy`; without it the registry that the name says.",
     section: "Commands",
-    flags: [{ name: "purge", short: "p", type: "bool", description: "Remove the name from the local store after push" }],
+    flags: [
+      { name: "purge", short: "p", type: "bool", description: "Remove the name from the local store after push" },
+      { name: "rm", type: "bool", hidden: true, description: "Same as --purge (podman's name)" },
+      INSECURE,
+      ALL,
+    ],
     positional: { min: 1, max: 2 },
     completes: "images",
     load: () => import("../commands/manifest-list.ts"),

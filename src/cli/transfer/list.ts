@@ -8,7 +8,7 @@ import type { Index } from "../../oci/manifest.ts";
 import { isIndexType, MEDIA } from "../../oci/media-type.ts";
 import type { BytesReader, BytesWriter } from "../../oci/place.ts";
 import { hostPlatform, normalizePlatform, type Platform } from "../../oci/platform.ts";
-import { formatReference, parseNewName, type Reference } from "../../oci/reference.ts";
+import { formatReference, parseNewName, parseReference, type Reference, withDefaultTag } from "../../oci/reference.ts";
 import { copyImage } from "../../place/copy.ts";
 import { readWhole } from "../../place/documents.ts";
 import type { Task } from "../../task/task.ts";
@@ -92,9 +92,38 @@ async function remoteList(call: Invocation, name: Reference, task: Task): Promis
   };
 }
 
-/** Opens an image that a list is to have: a name of the store, or any place. */
-export function openMember(call: Invocation, text: string, task: Task): Promise<Source> {
-  return openSource(call, readPlaceWord(text), task);
+/**
+ * Opens an image that a list is to have: a name of the store, or any place. What the store does not have is asked of the registry that the
+ * name says, as docker does. Throws NOT_FOUND, NETWORK, AUTH, MANIFEST.
+ */
+export async function openMember(call: Invocation, text: string, task: Task): Promise<Source> {
+  const word = readPlaceWord(text);
+  try {
+    return await openSource(call, word, task);
+  } catch (error) {
+    const name = word.kind === "store" && !text.startsWith("store:") ? registryName(text) : undefined;
+    if (name === undefined || !(error instanceof Failure) || error.code !== "NOT_FOUND") throw error;
+    try {
+      return await openSource(call, { kind: "registry", name }, task);
+    } catch (problem) {
+      if (!(problem instanceof Failure) || (problem.code !== "NETWORK" && problem.code !== "AUTH")) throw problem;
+      throw new Failure(problem.code, `${formatReference(name)} is not in the local store, and its registry says: ${problem.message}`, {
+        ...(problem.hint === undefined ? {} : { hint: problem.hint }),
+        cause: problem,
+      });
+    }
+  }
+}
+
+/** What a word is called in a registry; undefined for IDs, and what is no name. */
+function registryName(text: string): Reference | undefined {
+  if (/^(?:sha256:)?[0-9a-f]{12,64}$/.test(text)) return undefined;
+  try {
+    return withDefaultTag(parseReference(text));
+  } catch (error) {
+    if (error instanceof Failure) return undefined;
+    throw error;
+  }
 }
 
 async function indexAt(from: BytesReader, root: Descriptor, shown: string): Promise<Index> {
