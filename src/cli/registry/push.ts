@@ -11,6 +11,7 @@ import type { PackedPlace } from "../../place/represent.ts";
 import type { Surroundings } from "../../registry/surroundings.ts";
 import type { ContentStore } from "../../store/face.ts";
 import type { Task } from "../../task/task.ts";
+import { hasReferrers } from "./has-referrers.ts";
 import { originsOf } from "./origins.ts";
 
 /** How layers go: those that are stored plain are packed; with `force` all are. */
@@ -77,8 +78,7 @@ export async function sendImage(
   }
   const { configs, layers } = partsOf(store, packed);
   let referrers = 0;
-  // Most stores have none: then nothing is loaded for them.
-  if (packing.referrers !== false && (await store.referrers()).length > 0) {
+  if (packing.referrers !== false && (await hasReferrers(store, root))) {
     const { sendReferrers } = await import("./referrers.ts");
     const source = { has: from.has, open: from.open, referrers: (subject: Digest) => store.referrers(subject) };
     referrers = await sendReferrers(source, to, root, packed, task);
