@@ -17,7 +17,7 @@ const shared = {
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: "none",
-  external: ["@noble/ciphers", "@sigstore/bundle", "xz-decompress", "openpgp", "smol-toml", "yaml"],
+  external: ["@noble/ciphers", "@sigstore/bundle", "openpgp", "smol-toml", "yaml"],
   define: { NOUGHT_VERSION: JSON.stringify(version), NOUGHT_DEB_WORKER: JSON.stringify("deb-worker.cjs") },
   logLevel: "warning",
   absWorkingDir: root,

@@ -17,8 +17,8 @@ const PROVIDES = Buffer.from("Provides:");
 const MARKS = ["Essential: yes", "Priority: required", "Priority: important", "Priority: standard"].map((line) => Buffer.from(line));
 
 /**
- * Packs the text of an index (deb822, Debian Policy 5.3) while it comes, piece by piece: a glance at the beginning of each line, and a closer
- * look at the few that the tables need. Throws PACKAGE for a paragraph without a name or beyond bounds, LIMIT for too many.
+ * Packs the text of an index (deb822, Debian Policy 5.3) while it comes, piece by piece: a glance at the beginning of each line, and a
+ * closer look at the few that the tables need. Throws PACKAGE for a paragraph without a name or beyond bounds, LIMIT for too many.
  */
 export class IndexPacker {
   readonly #where: string;

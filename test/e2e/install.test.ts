@@ -37,7 +37,7 @@ before(() => {
     assert.equal(run("tar", ["-xzf", join(scratch, facts.filename), "--strip-components=1", "-C", home]).status, 0);
   }
   // npm puts what a global package needs inside it, and what a project's package needs beside it.
-  for (const name of [brought, "xz-decompress", "openpgp"]) {
+  for (const name of [brought, "openpgp"]) {
     link(join(global, "node_modules"), name);
     link(dirname(local), name);
   }

@@ -27,7 +27,7 @@ export async function noughtCommand(): Promise<readonly string[]> {
     platform: "node",
     target: "node24",
     format: "cjs",
-    external: ["@noble/ciphers", "@sigstore/bundle", "xz-decompress", "openpgp", "smol-toml", "yaml"],
+    external: ["@noble/ciphers", "@sigstore/bundle", "openpgp", "smol-toml", "yaml"],
     define: {
       NOUGHT_VERSION: JSON.stringify("0.0.0-test"),
       NOUGHT_DEB_WORKER: JSON.stringify(join(ROOT, "src/debian/deb-worker.ts")),
