@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { cosignFile, cosignKey, pushCosign, startRepositories, task } from "../../test/signed-repository.ts";
+import { parseManifest } from "../image/documents.ts";
+import { readWhole } from "../place/documents.ts";
+import { encodeBundle, parseBundle } from "./bundle.ts";
+import { readClassic } from "./find.ts";
 import { readPrivateKey } from "./keys/private-key.ts";
+import { encodePayload } from "./payload.ts";
 import { acceptsName } from "./policy/identity.ts";
 import { verifyAttestations, verifySignatures } from "./verify.ts";
 
@@ -45,6 +50,24 @@ test("attestations of cosign are verified, in both forms, and only those of the 
   const other = await verifyAttestations(place, image.digest, keys, "https://slsa.dev/provenance/v1", task);
   assert.deepEqual(other.good, []);
   assert.match(other.refused.join("\n"), /it is of the type https:\/\/example\.org\/predicate\/v1/);
+});
+
+test("what nought writes is what cosign writes, byte for byte beside the signature", async () => {
+  const place = await repositories.open();
+  const image = await pushCosign(place);
+  const { manifest } = (await readClassic(place, image.digest, "signature", task)) ?? assert.fail();
+  const [first] = manifest.layers;
+  assert.ok(first);
+  const payload = encodePayload("registry.example.org/team/app", image.digest, { env: "prod" });
+  assert.equal(Buffer.from(payload).toString(), Buffer.from(await readWhole(place, first)).toString());
+  for (const referrer of await place.referrers(image.digest)) {
+    const { layers, subject } = parseManifest(await readWhole(place, referrer), "m", referrer.mediaType);
+    assert.equal(subject?.digest, image.digest);
+    const bundle = Buffer.from(await readWhole(place, layers[0] ?? assert.fail()));
+    const { envelope, hint } = await parseBundle(bundle, "b");
+    assert.equal(Buffer.from(encodeBundle(envelope, hint ?? "")).toString(), bundle.toString());
+    assert.ok([cosignKey("cosign").hint, cosignKey("p384").hint].includes(hint ?? ""));
+  }
 });
 
 test("cosign's encrypted keys are opened by their password, and by no other", async () => {

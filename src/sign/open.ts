@@ -7,13 +7,13 @@ import { readWhole } from "../place/documents.ts";
 import type { Repository } from "../registry/face.ts";
 import { parseBundle } from "./bundle.ts";
 import { type Envelope, parseEnvelope, preAuthEncoding } from "./envelope.ts";
-import type { Candidate } from "./find.ts";
+import type { Candidate, Kind } from "./find.ts";
 import type { PublicKey } from "./keys/public-key.ts";
 import { BUNDLE_PREFIX, IN_TOTO, SIGNATURE } from "./media.ts";
 import { type Payload, parsePayload } from "./payload.ts";
 
-/** A bundle or envelope in base64 and JSON is larger than what it says. */
-const WRAPPED = 2 * LIMITS.statementBytes;
+/** A bundle or envelope in base64 and JSON is larger than what it says; one that only signs says hardly anything. */
+const WRAPPED: Readonly<Record<Kind, number>> = { attestation: 2 * LIMITS.statementBytes, signature: LIMITS.payloadBytes };
 
 /** What a key has signed. */
 export interface Signed<T> {
@@ -47,11 +47,19 @@ export async function openPayload(
   return { said: parsePayload(bytes, where), key, logged: descriptor.annotations?.["dev.sigstore.cosign/bundle"] !== undefined };
 }
 
-/** Fetches an envelope, out of a bundle or classic, verifies it, and only then reads its statement. Throws as `openPayload`. */
-export async function openStatement(place: Repository, candidate: Candidate, keys: readonly PublicKey[]): Promise<Signed<Stated>> {
+/**
+ * Fetches an envelope, out of a bundle or classic, verifies it, and only then reads its statement. `kind` is what is hoped for: it bounds
+ * what is fetched. Throws as `openPayload`.
+ */
+export async function openStatement(
+  place: Repository,
+  candidate: Candidate,
+  keys: readonly PublicKey[],
+  kind: Kind,
+): Promise<Signed<Stated>> {
   const { where } = candidate;
-  const { envelope, logged, keyless } =
-    candidate.form === "bundle" ? await fromBundle(place, candidate) : await fromLayer(place, candidate);
+  const read = candidate.form === "bundle" ? fromBundle : fromLayer;
+  const { envelope, logged, keyless } = await read(place, candidate, WRAPPED[kind]);
   if (envelope.payloadType !== IN_TOTO)
     throw new Failure("SIGNATURE", `${where}: it holds ${printable(envelope.payloadType.slice(0, 100))}, no statement`);
   const message = preAuthEncoding(envelope.payloadType, envelope.payload);
@@ -61,17 +69,17 @@ export async function openStatement(place: Repository, candidate: Candidate, key
   return { said: { statement: parseStatement(envelope.payload, where), envelope }, key, logged };
 }
 
-async function fromBundle(place: Repository, { descriptor, where }: Candidate) {
+async function fromBundle(place: Repository, { descriptor, where }: Candidate, limit: number) {
   const manifest = parseManifest(await readWhole(place, descriptor), where, descriptor.mediaType);
   const [layer, ...more] = manifest.layers.filter((one) => one.mediaType.startsWith(BUNDLE_PREFIX));
   if (!layer || more.length > 0)
     throw new Failure("MANIFEST", `${where}: ${layer ? "several bundles in one manifest" : "no bundle in it"}`);
-  const { envelope, logged, hint } = await parseBundle(await readWhole(place, layer, WRAPPED), where);
+  const { envelope, logged, hint } = await parseBundle(await readWhole(place, layer, limit), where);
   return { envelope, logged, keyless: hint === undefined };
 }
 
-async function fromLayer(place: Repository, { descriptor, where }: Candidate) {
-  const envelope = parseEnvelope(await readWhole(place, descriptor, WRAPPED), where);
+async function fromLayer(place: Repository, { descriptor, where }: Candidate, limit: number) {
+  const envelope = parseEnvelope(await readWhole(place, descriptor, limit), where);
   const { annotations = {} } = descriptor;
   const has = (name: string) => Boolean(annotations[`dev.sigstore.cosign/${name}`]);
   return { envelope, logged: has("bundle"), keyless: has("certificate") };

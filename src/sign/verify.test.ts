@@ -168,6 +168,13 @@ test("bundles that are no bundles, of another type, too many or without a key ar
   );
 });
 
+test("a bundle that is larger than any signature is not fetched", async () => {
+  const place = await repositories.open();
+  const image = await pushImage(place, "large");
+  await attachBundle(place, image, Buffer.alloc(LIMITS.payloadBytes + 1, " "), SIGN_PREDICATE, new Date(0));
+  assert.match(await reason(place, image), /1048577 bytes; a document may have 1048576$/);
+});
+
 test("that a bundle comes with an entry of a transparency log is told, and nothing more", async () => {
   const place = await repositories.open();
   const image = await pushImage(place, "logged");

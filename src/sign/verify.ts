@@ -64,7 +64,7 @@ export function verifyAttestations(
   task: Task,
 ): Promise<Outcome<VerifiedAttestation>> {
   return lookAtEach(place, subject, "attestation", task, async (candidate) => {
-    const { said, ...rest } = await openStatement(place, candidate, keys);
+    const { said, ...rest } = await openStatement(place, candidate, keys, "attestation");
     const { statement } = said;
     if (statement.predicateType === SIGN_PREDICATE) return undefined;
     if (predicateType !== undefined && statement.predicateType !== predicateType)
@@ -87,7 +87,7 @@ async function openSignature(place: Repository, candidate: Candidate, keys: read
     const { said, ...rest } = await openPayload(place, candidate, keys);
     return { ...rest, said: { digest: said.digest, reference: said.reference, annotations: said.optional } };
   }
-  const { said, ...rest } = await openStatement(place, candidate, keys);
+  const { said, ...rest } = await openStatement(place, candidate, keys, "signature");
   const { predicateType, subject } = said.statement;
   if (predicateType !== SIGN_PREDICATE) throw refuse(candidate, "a statement about an image, but no signature of it");
   const [one, ...more] = subject;

@@ -116,6 +116,18 @@ test("sign and verify: both forms, annotations, keys from the environment, exit 
   }
 });
 
+test("what was signed along is printed as the value it is, and harmless for a terminal", async () => {
+  const { tag } = await image("loud");
+  const loud = "\u001b[2J\u009b2J\u202eevil";
+  await nought("sign", "--key", "cosign.key", "-a", `note=${loud}`, tag);
+  const said = await nought("verify", "--key", "cosign.pub", tag);
+  assert.doesNotMatch(said, /[\u001b\u009b\u202e]/);
+  for (const { optional } of JSON.parse(said) as { optional: { note: string } }[]) assert.equal(optional.note, loud);
+  const { status, stderr } = await tried(["verify", "--key", "cosign.pub", "-a", `note=${loud}!`, tag]);
+  assert.equal(status, 4);
+  assert.doesNotMatch(stderr, /[\u001b\u009b\u202e]/);
+});
+
 test("what cannot be signed is said: no key, a log, a store's image, a place without signatures", async () => {
   const { tag } = await image("unsigned");
   for (const [args, status, why] of [

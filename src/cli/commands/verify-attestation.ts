@@ -4,7 +4,7 @@ import { verifyAttestations } from "../../sign/verify.ts";
 import type { Invocation } from "../command.ts";
 import { verifyingKey } from "../sign/keys.ts";
 import { openTarget } from "../sign/targets.ts";
-import { nothingHolds, readFormat, tellChecks } from "../sign/tell.ts";
+import { nothingHolds, readFormat, signedJson, tellChecks } from "../sign/tell.ts";
 
 /** `nought verify-attestation`: whether statements about images of registries are signed with a key. */
 export async function run(call: Invocation): Promise<void> {
@@ -18,6 +18,6 @@ export async function run(call: Invocation): Promise<void> {
     const { good, refused } = await verifyAttestations(repository, target.root.digest, [key], type, target.task);
     if (good.length === 0) throw nothingHolds(target, "attestation", refused);
     tellChecks(call, target, good, refused, false);
-    for (const { envelope, statement } of good) call.out(`${JSON.stringify(format === "json" ? envelopeJson(envelope) : statement)}\n`);
+    for (const { envelope, statement } of good) call.out(`${signedJson(format === "json" ? envelopeJson(envelope) : statement)}\n`);
   }
 }

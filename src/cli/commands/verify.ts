@@ -7,7 +7,7 @@ import { type Verified, verifySignatures } from "../../sign/verify.ts";
 import type { Invocation } from "../command.ts";
 import { verifyingKey } from "../sign/keys.ts";
 import { openTarget, readAnnotations, type Target } from "../sign/targets.ts";
-import { nothingHolds, readFormat, tellChecks } from "../sign/tell.ts";
+import { nothingHolds, readFormat, signedJson, tellChecks } from "../sign/tell.ts";
 
 /** `nought verify`: whether images of registries are signed with a key. */
 export async function run(call: Invocation): Promise<void> {
@@ -21,7 +21,7 @@ export async function run(call: Invocation): Promise<void> {
     if (good.length === 0) throw nothingHolds(target, "signature", refused);
     tellChecks(call, target, good, refused, Object.keys(wanted).length > 0);
     for (const one of good) tellIdentity(call, target, one);
-    const lines = good.map((one) => JSON.stringify(jsonOf(target, one)));
+    const lines = good.map((one) => signedJson(jsonOf(target, one)));
     call.out(format === "json" ? `[${lines.join(",")}]\n` : `${lines.join("\n")}\n`);
   }
 }

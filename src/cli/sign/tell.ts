@@ -38,6 +38,14 @@ export function nothingHolds({ name, root }: Target, kind: "signature" | "attest
   });
 }
 
+/** JSON of what a key has signed: the same value, and harmless for a terminal as `printable` has it. */
+export function signedJson(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
 /** `--format`, or cosign's `--output`. Throws USAGE. */
 export function readFormat(call: Invocation): "json" | "text" {
   const given = call.flags.string("format") ?? "json";
