@@ -1,7 +1,7 @@
 /** How many layers are packed or sent side by side. */
 const LANES = 3;
 
-/** Does work for each item, a few at a time, beginning in their order. After a failure no other begins, and it is thrown when all have ended. */
+/** Does work for each item, a few at a time, in their order. After a failure no other begins; it is thrown when all have ended. */
 export async function inLanes<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   const waiting = [...items];
   const lane = async () => {
