@@ -15,6 +15,11 @@ const PROGRAMS = /^\/usr\/(?:local\/)?(?:s?bin|games)\//;
 /** Folders that hold everything, and say nothing when they are named. */
 const GENERAL = new Set(["/usr/share/doc", "/usr/share/man", "/usr/share/info", "/usr/share/locale", "/usr/lib/locale", "/usr/share/misc"]);
 
+/** Runtimes that put the path of their library together while they run, so that it stands in no file. */
+const RUNTIMES: readonly (readonly [RegExp, string])[] = [
+  [/^\/usr\/(?:bin\/|lib\/.*\/lib)python(3\.\d+)(?:\.so.*)?$/, "/usr/lib/python$1"],
+];
+
 /**
  * What given programs of a site can reach: their loader and the libraries that they and those name, searched for as ld.so(8) does;
  * interpreters of scripts; libraries, files and folders whose names stand in what was reached, which is the evidence for what is
@@ -47,6 +52,9 @@ export async function reachedFrom(site: Site, programs: readonly string[], archi
       if (named !== undefined) need(named, `interpreter of ${file.path}`);
       continue;
     }
+    for (const [form, folder] of RUNTIMES)
+      if (form.test(file.path))
+        for (const below of site.below(file.path.replace(form, folder))) need(below.path, `library of ${file.path}`);
     if (elf.interpreter !== undefined) need(elf.interpreter, `loader of ${file.path}`);
     const origin = parentOf(file.path);
     const own = [...elf.runpath, ...elf.rpath].map((dir) => dir.replace(/\$(?:ORIGIN|\{ORIGIN\})/g, origin));
@@ -54,7 +62,7 @@ export async function reachedFrom(site: Site, programs: readonly string[], archi
       const library = find(name, [...own, ...folders]);
       if (library !== undefined) need(library, `needed by ${file.path}`);
     }
-    evidence(site, bytes, file.path, (name) => find(name, [...own, ...folders]), need);
+    await evidence(site, bytes, file.path, (name) => find(name, [...own, ...folders]), need);
     if (triplet && bytes.includes("iconv_open") && !nameOf(file.path).startsWith("libc.so"))
       for (const module of site.below(`/usr/lib/${triplet}/gconv`)) need(module.path, `character sets for ${file.path}`);
   }
@@ -84,30 +92,38 @@ function follow(site: Site, start: string, why: string, reached: Map<Path, strin
   return undefined;
 }
 
-/** Names of libraries and absolute paths that stand in a program, ended by a zero byte. */
-function evidence(
+/** Names of libraries and paths that stand in a program, ended by a zero byte: absolute ones, and those below `/usr` of its own data. */
+async function evidence(
   site: Site,
   bytes: Buffer,
   from: Path,
   library: (name: string) => string | undefined,
   need: (path: string, why: string) => void,
-): void {
+): Promise<void> {
   const text = bytes.toString("latin1");
   for (const [, name = ""] of text.matchAll(/\0(lib[A-Za-z0-9_.+-]{1,60}\.so(?:\.[0-9.]{1,20})?)(?=\0)/g)) {
     const path = library(name);
     if (path !== undefined) need(path, `named in ${from}`);
   }
-  for (const [, path = ""] of text.matchAll(/\0(\/(?:etc|usr|var|lib)\/[A-Za-z0-9_.+/-]{2,200})(?=\0)/g)) {
+  for (const [, absolute, relative] of text.matchAll(
+    /\0(?:(\/(?:etc|usr|var|lib)\/[A-Za-z0-9_.+/-]{2,200})|((?:lib|libexec|share)\/[A-Za-z0-9_.+/-]{2,200}))(?=\0)/g,
+  )) {
+    const path = absolute ?? `/usr/${relative}`;
     const real = site.resolve(toPath(path));
     const entry = site.get(real);
     if (!entry || PROGRAMS.test(real)) continue;
     if (entry.kind !== "dir") need(path, `named in ${from}`);
     else if (real.split("/").length > 3 && !GENERAL.has(real) && !/^\/usr\/lib\/[a-z0-9_]+-linux-[a-z]+$/.test(real))
-      for (const below of site.below(real)) if (!isProgram(below)) need(below.path, `below ${path}, named in ${from}`);
+      for (const below of site.below(real)) if (await isPart(site, below)) need(below.path, `below ${path}, named in ${from}`);
   }
 }
 
-/** What would be started, and is not asked for by being mentioned. */
-function isProgram(entry: Entry): boolean {
-  return PROGRAMS.test(entry.path) || (entry.kind === "file" && (entry.mode & 0o111) !== 0 && !nameOf(entry.path).includes(".so"));
+/** Whether something in a folder that a program names is a part of that program: data, libraries and binaries of its own. Scripts are not. */
+async function isPart(site: Site, entry: Entry): Promise<boolean> {
+  const real = site.lookup(entry.path);
+  if (!real || PROGRAMS.test(real.path)) return false;
+  if (real.kind !== "file" || (real.mode & 0o111) === 0 || nameOf(real.path).includes(".so")) return true;
+  return (await site.read(real, 4)).equals(ELF);
 }
+
+const ELF = Buffer.from("\x7fELF", "latin1");

@@ -55,3 +55,32 @@ test("a slice has what its programs reach, and truthful records of what was cut"
     message: /nothing: no package has/,
   });
 });
+
+test("a slice keeps the binaries of a folder that a program names as its own, and data below /usr, without scripts and their interpreters; Python's library", async (t) => {
+  if (!existsSync("/bin/true")) return t.skip("this machine is no Debian");
+  const elf = readFileSync(realpathSync("/bin/true"));
+  const names = Buffer.from("\0/usr/lib/tool-core\0share/tool-data/templates\0");
+  await using shop = await Shop.open([
+    await packaged("tool", {
+      files: [
+        { path: "./usr/bin/tool", text: Buffer.concat([elf, names]), mode: 0o755 },
+        { path: "./usr/lib/tool-core/tool-remote", text: elf, mode: 0o755 },
+        { path: "./usr/lib/tool-core/tool-script", text: "#!/usr/bin/interpreter\n", mode: 0o755 },
+        { path: "./usr/lib/tool-core/tool-twin", type: "symlink", link: "tool-script" },
+        { path: "./usr/bin/interpreter", text: elf, mode: 0o755 },
+        { path: "./usr/share/tool-data/templates/hook", text: "x" },
+        { path: "./usr/bin/python3.13", text: elf, mode: 0o755 },
+        { path: "./usr/lib/python3.13/encodings/utf_8.py", text: "#! /usr/bin/env python3\n", mode: 0o755 },
+      ],
+    }),
+  ]);
+  const store = await shop.store();
+  const { root } = await shop.build(recipe(["tool"]), store);
+  const { tree } = await shop.look(store, root);
+  const has = (path: string) => tree.lookup(toPath(path)) !== undefined;
+  for (const path of ["/usr/lib/tool-core/tool-remote", "/usr/share/tool-data/templates/hook"]) assert(has(path), path);
+  for (const path of ["tool-core/tool-script", "tool-core/tool-twin", "python3.13"]) assert(!has(`/usr/lib/${path}`), path);
+  assert(!has("/usr/bin/interpreter"));
+  const python = await shop.build(recipe(["python3.13"]), store);
+  assert((await shop.look(store, python.root)).tree.lookup(toPath("/usr/lib/python3.13/encodings/utf_8.py")));
+});

@@ -3,26 +3,17 @@
  * answer. NOUGHT_SUITES names other suites than bookworm.
  */
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { whyNot } from "../../src/sandbox/testing/box.ts";
+import { noMirror } from "../mirror.ts";
 import { program } from "../program.ts";
 
 const nought = await program();
 const suites = (process.env["NOUGHT_SUITES"] ?? "bookworm").split(",");
 
-/** Why nothing can be made here, if so. */
-function noMirror(): string | undefined {
-  const folder = "/etc/apt/sources.list.d";
-  const files = ["/etc/apt/sources.list", ...(existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [])];
-  const named = files.some((file) => existsSync(file) && /^(?:deb |Types:.*\bdeb\b)/m.test(readFileSync(file, "utf8")));
-  if (!named) return "this machine's apt names no mirror";
-  const { status, stderr } = nought.run(["base", "build", "-q", `nought/certs:${suites[0]}`]);
-  return status === 6 ? `the machine's mirror does not answer: ${stderr.slice(0, 200)}` : undefined;
-}
-
-const skip = noMirror();
+const skip = noMirror(suites[0]);
 const noRun = skip ?? whyNot() ?? undefined;
 const running = noRun === undefined ? {} : { skip: noRun };
 
@@ -76,6 +67,21 @@ for (const suite of suites) {
       const no = nought.run(["run", "--rm", "--entrypoint", "/bin/sh", `nought/python:${suite}-nonroot`]);
       assert.notEqual(no.status, 0);
       assert.match(nought.out("run", "--rm", `nought/static:${suite}-debug-nonroot`, "-c", "id -u; pwd"), /^65532\n\/home\/nonroot\n$/);
+    });
+
+    test(`${suite}: slices of curl, git, OpenSSL and Python do what they are for`, running, () => {
+      const slice = (program: string, ...args: string[]) => {
+        nought.out("base", "slice", "--suite", suite, program, "ca-certificates", "--needs", program, "-t", `slice-${program}`);
+        return nought.run(["run", "--rm", "--network", "host", "-w", "/tmp", "--entrypoint", program, `slice-${program}`, ...args]);
+      };
+      assert.match(slice("curl", "-sS", "https://127.0.0.1:1/").stderr, /^curl: \(7\) Failed to connect/);
+      assert.match(slice("git", "ls-remote", "https://127.0.0.1:1/x").stderr, /unable to access .*Failed to connect/);
+      assert.match(slice("openssl", "dgst", "-sha256", "/etc/nsswitch.conf").stderr, /No such file/);
+      const code =
+        "import ctypes, decimal, json, lzma, sqlite3, ssl; print(sqlite3.connect(':memory:').execute('select 42').fetchone()[0])";
+      assert.equal(slice("python3", "-c", code).stdout, "42\n");
+      // No program that was not asked for.
+      assert.equal(nought.run(["run", "--rm", "--entrypoint", "perl", "slice-git", "-v"]).status, 127);
     });
 
     test(`${suite}: apt installs a package into nought/debian, and dpkg finds its books in order`, running, () => {
