@@ -8,6 +8,8 @@ import type { OpenLayer } from "../tree/read.ts";
 
 /** Bytes of unpacked packages that are held in memory before others go to temporary files. */
 const IN_MEMORY = 256 << 20;
+/** What a package says of its size is believed up to here, before it has come. */
+const HINT = 64 << 20;
 
 /**
  * Where the files of unpacked packages are until they are sealed into a layer: in memory, and, once that would be too much of it, in
@@ -16,17 +18,27 @@ const IN_MEMORY = 256 << 20;
 export class DebContents implements Disposable {
   readonly #temporary: () => Promise<string>;
   readonly #files = new Map<Digest, string>();
+  readonly #memory: number;
   #room: number;
 
   /** `temporary` gives a fresh path for a file that is removed here; `memory` is the number of bytes to hold without one. */
   constructor(temporary: () => Promise<string>, memory = IN_MEMORY) {
     this.#temporary = temporary;
+    this.#memory = memory;
     this.#room = memory;
   }
 
-  /** Takes the plain data archive of one package, piece by piece. */
-  writer(): DebWriter {
-    const pieces: Buffer[] = [];
+  /** Bytes that are in memory. */
+  get held(): number {
+    return this.#memory - this.#room;
+  }
+
+  /**
+   * Takes the plain data archive of one package, piece by piece. `expected` is about how many bytes will come; memory that is not
+   * written to costs nothing.
+   */
+  writer(expected = 0): DebWriter {
+    let whole = Buffer.alloc(0);
     let length = 0;
     let file: { readonly path: string; readonly fd: number } | undefined;
     const write = (piece: Uint8Array) => {
@@ -41,8 +53,9 @@ export class DebContents implements Disposable {
         if (file) return write(piece);
         if (piece.length <= this.#room) {
           this.#room -= piece.length;
+          if (length + piece.length > whole.length) whole = larger(whole, length, length + piece.length, expected);
+          whole.set(piece, length);
           length += piece.length;
-          pieces.push(Buffer.from(piece));
           return;
         }
         const path = await this.#temporary();
@@ -51,7 +64,8 @@ export class DebContents implements Disposable {
         } catch (error) {
           throw storageFailure(error, "could not write", path);
         }
-        for (const one of pieces.splice(0)) write(one);
+        write(whole.subarray(0, length));
+        whole = Buffer.alloc(0);
         this.#room += length;
         write(piece);
       },
@@ -61,14 +75,10 @@ export class DebContents implements Disposable {
           this.#files.set(digest, file.path);
           return (offset) => ({ in: "layer", diffId: digest, offset });
         }
-        // A buffer of its own, never a part of Node's pool: another thread may take it over.
-        const whole = Buffer.from(new ArrayBuffer(length));
-        let at = 0;
-        for (const one of pieces.splice(0)) at += one.copy(whole, at);
         return (offset, size) => ({ in: "memory", bytes: whole.subarray(offset, offset + size) });
       },
       abort: () => {
-        pieces.splice(0);
+        whole = Buffer.alloc(0);
         this.#room += length;
         if (!file) return;
         closeSync(file.fd);
@@ -118,6 +128,14 @@ export class DebContents implements Disposable {
     for (const path of this.#files.values()) rmSync(path, { force: true });
     this.#files.clear();
   }
+}
+
+/** The bytes so far in a buffer of its own, never a part of Node's pool: another thread may take it over. */
+function larger(bytes: Buffer, length: number, wanted: number, expected: number): Buffer<ArrayBuffer> {
+  const room = Math.max(wanted, length === 0 ? Math.min(expected, HINT) : 2 * length);
+  const next = Buffer.from(new ArrayBuffer(room));
+  bytes.copy(next, 0, 0, length);
+  return next;
 }
 
 /** One package's data archive being read. */

@@ -16,7 +16,7 @@ async function answer({ path, label, expect, memory, spill }: DebRequest): Promi
     const task = createTask((event) => void (event.type === "note" && notes.push(event.text)));
     const deb = await readDeb(createReadStream(path, { highWaterMark: 1 << 20 }), label, contents, task, expect);
     const buffer = bufferOf(deb);
-    return [{ deb, held: buffer?.byteLength ?? 0, files: contents.handOver(), notes }, buffer];
+    return [{ deb, held: contents.held, files: contents.handOver(), notes }, buffer];
   } catch (error) {
     return [packFailure(error), undefined];
   }

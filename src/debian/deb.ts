@@ -58,7 +58,7 @@ export async function readDeb(
       else if (control === undefined) {
         const { bytes } = await unpacked(member, "control", label, { bytes: 2 * 16 * 2 ** 20, ratio: 2_000 });
         control = await readControl(bytes, `${label}: ${member.name}`);
-      } else if (draft === undefined) draft = await data(member, label, contents, task, expect);
+      } else if (draft === undefined) draft = await data(member, label, contents, task, expect, control);
       else throw bad(label, `the member ${member.name} after its data`);
     }
   } catch (error) {
@@ -89,9 +89,18 @@ async function unpacked(member: ArMember, what: string, label: string, bounds: {
   return found;
 }
 
-async function data(member: ArMember, label: string, contents: DebContents, task: Task, expect: LockEntry | undefined): Promise<Draft> {
+async function data(
+  member: ArMember,
+  label: string,
+  contents: DebContents,
+  task: Task,
+  expect: LockEntry | undefined,
+  control: DebControl,
+): Promise<Draft> {
   const { bytes } = await unpacked(member, "data", label, { bytes: Math.min(DATA_BYTES, LIMITS.unpackedBytes), ratio: RATIO });
-  const writer = contents.writer();
+  // Its own word for it, in KiB, and some for what a tar adds.
+  const size = Number(/^\d{1,9}$/.exec(control.fields.get("installed-size") ?? "")?.[0] ?? 0) * 1280;
+  const writer = contents.writer(size);
   // The sum of the whole package stands for its archive: two packages never share one.
   const known = expect ? { as: digestFromHex(expect.sha256) } : {};
   try {
