@@ -1,8 +1,13 @@
 import { printable } from "../kit/printable.ts";
 
+/** Parameters of a query that let whoever has them in: signed addresses of Amazon, Google and Azure, and what tokens are usually called. */
+const SECRETIVE =
+  /^(?:x-(?:amz|goog)-(?:signature|credential|security-token)|awsaccesskeyid|googleaccessid|key-pair-id|policy|sig|signature|(?:[a-z_-]*[_-])?(?:token|secret|password|passwd|apikey|api[_-]key)|code|auth)$/i;
+
 /**
- * A URL fit for messages, history and logs: user name and password become `xxxxx` (as BuildKit writes them), untrusted
- * characters are escaped. Works for anything that looks like `scheme://user:password@host`, well formed or not.
+ * A URL fit for messages, history and logs: user name and password become `xxxxx` (as BuildKit writes them), and so do the values of
+ * parameters that let somebody in (a registry redirects to signed addresses); untrusted characters are escaped. Works for anything that
+ * looks like `scheme://user:password@host`, well formed or not.
  */
 export function redactUrl(url: string): string {
   const scheme = url.indexOf("://");
@@ -10,10 +15,23 @@ export function redactUrl(url: string): string {
   const start = scheme + 3;
   const end = endOfAuthority(url, start);
   const at = url.lastIndexOf("@", end - 1);
-  if (at < start) return printable(url);
+  if (at < start) return printable(withoutKeys(url));
   const user = url.slice(start, at);
   const hidden = user.includes(":") ? "xxxxx:xxxxx" : "xxxxx";
-  return printable(`${url.slice(0, start)}${hidden}${url.slice(at)}`);
+  return printable(withoutKeys(`${url.slice(0, start)}${hidden}${url.slice(at)}`));
+}
+
+function withoutKeys(url: string): string {
+  const query = url.indexOf("?");
+  if (query < 0) return url;
+  const fragment = url.indexOf("#", query);
+  const end = fragment < 0 ? url.length : fragment;
+  const pairs = url.slice(query + 1, end).split("&");
+  const shown = pairs.map((pair) => {
+    const is = pair.indexOf("=");
+    return is >= 0 && SECRETIVE.test(pair.slice(0, is)) ? `${pair.slice(0, is)}=xxxxx` : pair;
+  });
+  return `${url.slice(0, query + 1)}${shown.join("&")}${url.slice(end)}`;
 }
 
 /** The same URL without user name and password, for cache keys and `origin` of a kept .git directory. */
