@@ -1,8 +1,8 @@
 import { printable } from "../kit/printable.ts";
 
 /** Parameters of a query that let whoever has them in: signed addresses of Amazon, Google and Azure, and what tokens are usually called. */
-const SECRETIVE =
-  /^(?:x-(?:amz|goog)-(?:signature|credential|security-token)|awsaccesskeyid|googleaccessid|key-pair-id|policy|sig|signature|(?:[a-z_-]*[_-])?(?:token|secret|password|passwd|apikey|api[_-]key)|code|auth)$/i;
+const SIGNED = /^(?:x-(?:amz|goog)-(?:signature|credential|security-token)|awsaccesskeyid|googleaccessid|key-pair-id|policy|sig)$/i;
+const CALLED = /^(?:signature|code|auth|(?:[a-z_-]*[_-])?(?:token|secret|password|passwd|api[_-]?key))$/i;
 
 /**
  * A URL fit for messages, history and logs: user name and password become `xxxxx` (as BuildKit writes them), and so do the values of
@@ -29,7 +29,8 @@ function withoutKeys(url: string): string {
   const pairs = url.slice(query + 1, end).split("&");
   const shown = pairs.map((pair) => {
     const is = pair.indexOf("=");
-    return is >= 0 && SECRETIVE.test(pair.slice(0, is)) ? `${pair.slice(0, is)}=xxxxx` : pair;
+    const name = pair.slice(0, Math.max(is, 0));
+    return SIGNED.test(name) || CALLED.test(name) ? `${name}=xxxxx` : pair;
   });
   return `${url.slice(0, query + 1)}${shown.join("&")}${url.slice(end)}`;
 }
