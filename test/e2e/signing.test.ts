@@ -200,7 +200,9 @@ test("a policy lets in what is signed: pull, bases, COPY --from, run and copy; l
     asked.filter((one) => one.includes("/blobs/")),
     [],
   );
+  assert.equal((await tried(["verify", "--policy", wanted, tag])).status, 4);
   await nought("sign", "--key", "cosign.key", tag);
+  assert.match(await nought("verify", "--policy", wanted, tag), /@sha256:\w{64} is allowed by policy .*: scope [\d.:]+, sigstoreSigned\n$/);
   for (const [word = "", ...rest] of ways) {
     const { status, stderr } = await tried([word, "--policy", wanted, ...rest]);
     assert.equal(status, 0, `${word}: ${stderr}`);

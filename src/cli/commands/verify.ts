@@ -1,5 +1,6 @@
 import { Failure } from "../../kit/error.ts";
 import { printable } from "../../kit/printable.ts";
+import { hostPlatform } from "../../oci/platform.ts";
 import { formatReference, parseReference, withDefaultTag } from "../../oci/reference.ts";
 import { SIGN_PREDICATE } from "../../sign/media.ts";
 import { payloadJson } from "../../sign/payload.ts";
@@ -9,8 +10,9 @@ import { verifyingKey } from "../sign/keys.ts";
 import { openTarget, readAnnotations, type Target } from "../sign/targets.ts";
 import { nothingHolds, readFormat, signedJson, tellChecks } from "../sign/tell.ts";
 
-/** `nought verify`: whether images of registries are signed with a key. */
+/** `nought verify`: whether images of registries are signed with a key, or allowed by a policy. */
 export async function run(call: Invocation): Promise<void> {
+  if (call.flags.given("policy")) return askPolicy(call);
   const format = readFormat(call);
   const wanted = readAnnotations(call);
   const key = verifyingKey(call);
@@ -23,6 +25,28 @@ export async function run(call: Invocation): Promise<void> {
     for (const one of good) tellIdentity(call, target, one);
     const lines = good.map((one) => signedJson(jsonOf(target, one)));
     call.out(format === "json" ? `[${lines.join(",")}]\n` : `${lines.join("\n")}\n`);
+  }
+}
+
+/** Asks the policy alone, as a pull for this machine would. */
+async function askPolicy(call: Invocation): Promise<void> {
+  for (const flag of ["key", "annotations"])
+    if (call.flags.given(flag)) throw new Failure("USAGE", `--${flag} and --policy do not go together: a policy has its own keys`);
+  const [{ findPolicy }, { admit }, { requirementsFor }] = await Promise.all([
+    import("../../sign/policy/file.ts"),
+    import("../../sign/policy/admit.ts"),
+    import("../../sign/policy/scope.ts"),
+  ]);
+  const found = findPolicy(call.env);
+  if (!found) throw new Failure("USAGE", "--policy names no file");
+  for (const text of call.args) {
+    const { name, place, root, task } = await openTarget(call, text, "pull");
+    await using repository = place;
+    await admit(found.policy, found.where, { place: repository, name, root, platform: hostPlatform() }, task);
+    const { requirements, scope } = requirementsFor(found.policy, name);
+    const rules = requirements.map(({ type }) => type).join(", ");
+    const shown = formatReference({ ...withDefaultTag(name), digest: root.digest });
+    call.out(`${shown} is allowed by ${found.where}: scope ${printable(scope)}, ${rules}\n`);
   }
 }
 

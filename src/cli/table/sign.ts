@@ -74,7 +74,12 @@ export const SIGN_COMMANDS: readonly Command[] = [
     description: "Verify the signatures of images in a registry",
     more: "Fails with exit code 4 where no signature holds, and says why for each. What was signed is printed to standard output as cosign prints it, what was checked to standard error. The key alone counts: no transparency log is asked.",
     section: "Commands",
-    flags: [KEY, { ...ANNOTATIONS, description: "key=value pairs that must have been signed" }, FORMAT],
+    flags: [
+      KEY,
+      { ...ANNOTATIONS, description: "key=value pairs that must have been signed" },
+      FORMAT,
+      { ...POLICY_FLAG, description: "Ask this policy in place of a key, as a pull would" },
+    ],
     positional: { min: 1 },
     load: () => import("../commands/verify.ts"),
   },
