@@ -58,7 +58,7 @@ function tell(
   call: Invocation,
   finish: () => void,
   name: Reference,
-  { root, layers }: Pushed,
+  { root, layers, referrers }: Pushed,
   quiet: boolean,
   digestFile: string | undefined,
 ): void {
@@ -66,6 +66,7 @@ function tell(
   if (quiet) call.out(`${formatReference(name)}\n`);
   else {
     for (const { digest, what } of layers) call.out(`${hexOf(digest).slice(0, 12)}: ${what}\n`);
+    if (referrers > 0) call.out(`${referrers} ${referrers === 1 ? "referrer" : "referrers"}: Pushed\n`);
     call.out(`${name.tag ?? hexOf(root.digest).slice(0, 12)}: digest: ${root.digest} size: ${root.size}\n`);
   }
   if (digestFile !== undefined) writeDigest(digestFile, root.digest);
