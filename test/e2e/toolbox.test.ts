@@ -38,7 +38,9 @@ test("debug makes nought/toolbox of Debian's packages once, with certificates, a
   assert.deepEqual(nought.run(["debug", "bare", "id", "-u"], offline), { status: 0, stdout: "0\n", stderr: "" });
   nought.write({ "own/Dockerfile": "FROM nought/toolbox\nCOPY <<end /mine\nmine\nend\n" });
   nought.out("build", "-q", "-t", "nought/toolbox", "own");
-  assert.equal(nought.out("debug", "bare", "cat", "/mine"), "mine\n");
+  const mine = nought.run(["debug", "bare", "cat", "/mine"]);
+  assert.equal(mine.stdout, "mine\n");
+  assert.match(mine.stderr, /^NOTE: nought\/toolbox:latest is taken from the store/);
   nought.out("rmi", "nought/toolbox");
 });
 
@@ -49,4 +51,22 @@ test("--image takes any of nought's own images, made where it is not there, and 
   const { status, stderr } = nought.run(["debug", "--image", "nought/nosuch", "bare", "ls"]);
   assert.equal(status, 1);
   assert.match(stderr, /No such image: nought\/nosuch:latest/);
+});
+
+test("an image that a person gave one of nought's own names wins, and the output says so: FROM, COPY --from and run", () => {
+  nought.write({
+    "mine/Dockerfile": "FROM scratch\nCOPY mine /\n",
+    "mine/mine": "mine\n",
+    "use/Dockerfile": "FROM nought/static\nCOPY --from=nought/certs:nonsense / /certs/\n",
+  });
+  nought.out("build", "-q", "-t", "nought/static", "-t", "nought/certs:nonsense", "mine");
+  const built = nought.run(["build", "--progress", "plain", "-o", "type=tar,dest=use.tar", "use"]);
+  assert.equal(built.status, 0, built.stderr);
+  for (const name of ["nought/static:latest", "nought/certs:nonsense"])
+    assert.match(built.stderr, new RegExp(`NOTE: (?:docker.io/)?${name} is taken from the store, where it was given that name`));
+  assert.equal(nought.shell("tar tf use.tar").stdout, "certs/\ncerts/mine\nmine\n");
+  const ran = nought.run(["create", "nought/static", "/mine"]);
+  assert.equal(ran.status, 0, ran.stderr);
+  assert.match(ran.stderr, /^NOTE: nought\/static:latest is taken from the store, where it was given that name: it is not nought's own$/m);
+  nought.out("rm", ran.stdout.trim());
 });

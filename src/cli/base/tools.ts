@@ -8,7 +8,7 @@ import type { ContentStore } from "../../store/face.ts";
 import type { Task } from "../../task/task.ts";
 import { noSuchImage, readCatalog, readName } from "../catalog.ts";
 import type { Invocation } from "../command.ts";
-import { embeddedImage } from "./embedded.ts";
+import { embeddedImage, tellOwner } from "./embedded.ts";
 
 /** The toolbox made of Debian's packages. */
 const PACKAGED: Reference = parseReference("nought/toolbox:latest");
@@ -31,7 +31,9 @@ export async function toolsImage(call: Invocation, asked: string | undefined, st
 }
 
 async function ownTools(call: Invocation, store: ContentStore, task: Task): Promise<Image> {
-  const there = (await stored(store, task)) ?? (await storedToolbox(store, task));
+  const packaged = await stored(store, task);
+  if (packaged) await tellOwner(call, PACKAGED, packaged);
+  const there = packaged ?? (await storedToolbox(store, task));
   if (there) return there;
   const patience = AbortSignal.timeout(PATIENCE);
   try {

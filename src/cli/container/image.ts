@@ -7,7 +7,7 @@ import { isIndexType } from "../../oci/media-type.ts";
 import { formatPlatform, hostPlatform, matchesPlatform, type Platform, parsePlatform } from "../../oci/platform.ts";
 import { familiarName, SCRATCH_RESERVED, withDefaultTag } from "../../oci/reference.ts";
 import type { Task } from "../../task/task.ts";
-import { embeddedImage } from "../base/embedded.ts";
+import { embeddedImage, tellOwner } from "../base/embedded.ts";
 import { readCatalog, readName } from "../catalog.ts";
 import type { Invocation } from "../command.ts";
 import { isScratch } from "../scratch.ts";
@@ -46,6 +46,7 @@ export async function findImage(call: Invocation, text: string, task: Task): Pro
     root = await pullToRun(call, text, asked);
   }
   const image = await openOrPull(call, text, root, wanted, pull, asked);
+  if (full) await tellOwner(call, full, image);
   const { os, architecture, variant } = image.config;
   const has = { os, architecture, ...(variant === undefined ? {} : { variant }) };
   if (!matchesPlatform(wanted, has))
