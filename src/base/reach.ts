@@ -118,7 +118,7 @@ async function evidence(
   }
 }
 
-/** Whether something in a folder that a program names is a part of that program: data, libraries and binaries of its own. Scripts are not. */
+/** Whether something in a folder that a program names is a part of it: data, libraries and binaries of its own. Scripts are not. */
 async function isPart(site: Site, entry: Entry): Promise<boolean> {
   const real = site.lookup(entry.path);
   if (!real || PROGRAMS.test(real.path)) return false;

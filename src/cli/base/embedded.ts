@@ -17,7 +17,7 @@ export async function embeddedImage(call: Invocation, name: Reference, platform:
   return embeddedImages(await call.store(), { env: { ...call.env } }).find(name, platform, task);
 }
 
-/** Says so where an image under a reserved name is one that a person gave that name: it is taken, and is not the one that nought would make. */
+/** Says so where an image under a reserved name is one that a person gave that name: it is not the one that nought would make. */
 export async function tellOwner(call: Invocation, name: Reference, image: Image): Promise<void> {
   if (!isReserved(name)) return;
   const { embeddedName, MADE_BY } = await import("../../base/embedded.ts");

@@ -114,8 +114,12 @@ export function uncovered(deb: Deb): string | undefined {
 }
 
 const ACCOUNTS = /\b(?:adduser|addgroup|useradd|groupadd)\b/;
-const TELLING =
-  /\b(?:dpkg-statoverride --(?:add|update)|setcap|chown|chgrp|chmod|install -|mkdir|ln -|cp |mv |mktemp|locale-gen|[a-z]+-(?:generate|gen|register)|update-[a-z-]+)\b/;
+const TELLING = new RegExp(
+  [
+    "\\b(?:dpkg-statoverride --(?:add|update)|setcap|chown|chgrp|chmod|install -|mkdir|ln -|cp |mv |mktemp|locale-gen",
+    "|[a-z]+-(?:generate|gen|register)|update-[a-z-]+)\\b",
+  ].join(""),
+);
 
 /** A script's own lines, and the names of the debhelper commands that wrote the others. */
 function stripped(script: string): { readonly rest: readonly string[]; readonly helpers: readonly string[] } {
