@@ -1,6 +1,7 @@
 import type { Image } from "../image/layer.ts";
 import { Failure } from "../kit/error.ts";
 import type { Digest } from "../oci/digest.ts";
+import { isForeignLayer } from "../oci/media-type.ts";
 import type { Bytes, BytesReader } from "../oci/place.ts";
 import { formatPlatform, type Platform } from "../oci/platform.ts";
 import { formatReference, type Reference } from "../oci/reference.ts";
@@ -34,7 +35,7 @@ export function createBases(store: OfferingStore, task: Task): Bases {
         blobs.filter((blob) => !store.available(blob)).map((blob) => blob.digest),
         task,
       );
-      for (const blob of blobs) if (!isForeign(blob.mediaType)) store.offer(blob, from, step.told);
+      for (const blob of blobs) store.offer(blob, from, step.told);
       taken.push(found);
       steps.push(step);
       return found.image;
@@ -46,7 +47,7 @@ export function createBases(store: OfferingStore, task: Task): Bases {
     async settle() {
       for (const step of steps.splice(0)) step.end();
       for (const { image, keep } of taken.splice(0)) {
-        const whole = image.layers.every(({ blob }) => isForeign(blob.mediaType) || store.sizeOf(blob.digest) === blob.size);
+        const whole = image.layers.every(({ blob }) => isForeignLayer(blob.mediaType) || store.sizeOf(blob.digest) === blob.size);
         if (whole) await keep?.(task);
       }
     },
@@ -58,11 +59,6 @@ export function baseOfTarget(graph: BuildGraph): readonly [StagePlan | undefined
   let stage = graph.stages.get(graph.target);
   while (stage?.base.kind === "stage") stage = graph.stages.get(stage.base.index);
   return [stage, stage?.base.kind === "image" ? stage.base.image.layers : []];
-}
-
-/** Layers that may not be passed on are never fetched. */
-function isForeign(mediaType: string): boolean {
-  return /nondistributable|\.foreign\./.test(mediaType);
 }
 
 /** The transfers of one image: a step that begins with the first of them. */

@@ -6,7 +6,6 @@ import { type Digest, parseDigest } from "../oci/digest.ts";
 import { isIndexType } from "../oci/media-type.ts";
 import { formatPlatform, matchesPlatform, type Platform } from "../oci/platform.ts";
 import { DEFAULT_REGISTRY, familiarName, formatReference, parseReference, type Reference, withDefaultTag } from "../oci/reference.ts";
-import type { ContentStore } from "../store/face.ts";
 import type { OfferingStore } from "../store/offers.ts";
 import type { Task } from "../task/task.ts";
 import { type Bases, createBases } from "./bases.ts";
@@ -187,19 +186,22 @@ function warnPlatform(image: Image, wanted: Platform, reference: Reference, task
   task.emit({ type: "note", text: `image ${formatReference(reference)} is for ${formatPlatform(has)}, not for ${formatPlatform(wanted)}` });
 }
 
-/** Takes the image over into the store: what is built on it must have its layers at hand. */
+/** An image of a folder on this machine: its layers are read there until the store needs them. */
 async function fromLayout(
   context: NamedContext & { readonly kind: "layout" },
   platform: Platform,
-  store: ContentStore,
+  store: OfferingStore,
   task: Task,
 ): Promise<Image> {
-  const [{ openLayout }, { copyImage }] = await Promise.all([import("../place/layout.ts"), import("../place/copy.ts")]);
+  const { openLayout } = await import("../place/layout.ts");
   const layout = await openLayout(context.path);
   const found = await layout.find({
     ...(context.digest === undefined ? {} : { digest: parseDigest(context.digest) }),
     ...(context.tag === undefined ? {} : { tag: context.tag }),
   });
-  await copyImage(layout, store, found, task);
-  return openImage(store, found, platform);
+  const image = await openImage(layout, found, platform);
+  // Nobody waits for a disk long enough to be told.
+  const quiet: Task = { signal: task.signal, emit: (news) => (news.type === "bytes" ? undefined : task.emit(news)) };
+  for (const { blob } of image.layers) store.offer(blob, layout, quiet);
+  return image;
 }

@@ -36,6 +36,11 @@ export function layerCompression(mediaType: string): Compression | undefined {
   return Object.hasOwn(LAYERS, mediaType) ? LAYERS[mediaType] : undefined;
 }
 
+/** Whether a layer of this type may not be passed on: a place that has the image need not have it, and nobody fetches it elsewhere. */
+export function isForeignLayer(mediaType: string): boolean {
+  return /\.(?:nondistributable|foreign)\./.test(mediaType);
+}
+
 /** The OCI media type of a layer with that compression. */
 export function layerMediaType(compression: Compression): string {
   return compression === "gzip" ? MEDIA.layerGzip : compression === "zstd" ? MEDIA.layerZstd : MEDIA.layer;

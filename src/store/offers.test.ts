@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Failure } from "../kit/error.ts";
+import { Failure } from "../kit/error.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { digestOf } from "../oci/digest.ts";
 import { MEDIA } from "../oci/media-type.ts";
@@ -166,4 +166,20 @@ test("documents put for sending stay in memory, over what the store has", async 
   }
   const stored = await desk.put(layer());
   assert.equal(await plain.has(stored.digest), true, "what comes in pieces is the store's");
+});
+
+test("a layer that may not be passed on is brought where it is to be had, and let be where not", async () => {
+  await using plain = await openStore(fresh());
+  const store = withOffers(plain, task);
+  const foreign = (text: string) => ({ ...blobOf(text), mediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar" });
+  const lacking: BytesReader = {
+    has: async () => false,
+    open: (what) => Promise.reject(new Failure("NOT_FOUND", `${what.digest} is not here`)),
+  };
+  store.offer(foreign("here"), giving("here"));
+  store.offer(foreign("gone"), lacking);
+  store.offer(blobOf("lost"), lacking);
+  await store.bring([foreign("here"), foreign("gone")], task);
+  assert.equal(await plain.has(foreign("here").digest), true);
+  await assert.rejects(store.bring([blobOf("lost")], task), (error) => (error as Failure).code === "NOT_FOUND");
 });

@@ -1,6 +1,7 @@
 import { Failure } from "../kit/error.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
+import { isForeignLayer } from "../oci/media-type.ts";
 import type { Bytes, BytesReader } from "../oci/place.ts";
 import type { Task } from "../task/task.ts";
 import type { ContentStore } from "./face.ts";
@@ -16,7 +17,7 @@ export interface Offers {
   available(blob: Descriptor): boolean;
   /**
    * Brings those of the blobs that are offered and missing into the store, side by side, verified. Blobs that nobody offers are not
-   * looked at. Throws what reading them from there and writing them here throw.
+   * looked at, and layers that may not be passed on need not be there. Throws what reading them from there and writing them here throw.
    */
   bring(blobs: readonly Descriptor[], task: Task): Promise<void>;
   /**
@@ -97,9 +98,15 @@ export function withOffers(store: ContentStore, task: Task): OfferingStore {
       }
     },
     async bring(blobs, within) {
-      const missing = [...new Set(blobs.map((blob) => blob.digest))];
+      const missing = [...new Map(blobs.map((blob) => [blob.digest, blob])).values()];
       const lane = async () => {
-        for (let digest = missing.shift(); digest !== undefined; digest = missing.shift()) await arrived(digest, within.signal);
+        for (let blob = missing.shift(); blob !== undefined; blob = missing.shift()) {
+          try {
+            await arrived(blob.digest, within.signal);
+          } catch (error) {
+            if (!(error instanceof Failure) || error.code !== "NOT_FOUND" || !isForeignLayer(blob.mediaType)) throw error;
+          }
+        }
       };
       const lanes = await Promise.allSettled(Array.from({ length: LANES }, lane));
       for (const one of lanes) if (one.status === "rejected") throw one.reason;
