@@ -4,9 +4,8 @@ import type { Digest } from "../oci/digest.ts";
 import type { BytesReader, BytesWriter, Rereadable } from "../oci/place.ts";
 import type { Task } from "../task/task.ts";
 import { type ChooseChildren, isForeign, readDocuments } from "./documents.ts";
+import { bySize } from "./lanes.ts";
 
-/** Blobs on their way at once. */
-const LANES = 3;
 /** Bytes between two reports. */
 const REPORT = 4 << 20;
 
@@ -46,10 +45,14 @@ export async function copyImage(
     blobs++;
     bytes += size;
   };
-  await inLanes([...parts.values()], async (part) => {
-    if (await to.has(part.digest)) return;
-    if (await copyBlob(from, to, part, task)) count(part.size);
-  });
+  await bySize(
+    [...parts.values()],
+    ({ size }) => size,
+    async (part) => {
+      if (await to.has(part.digest)) return;
+      if (await copyBlob(from, to, part, task)) count(part.size);
+    },
+  );
   for (const document of documents) {
     if (await to.has(document.descriptor.digest, document.descriptor.mediaType)) continue;
     await to.put(document.bytes, document.descriptor);
@@ -99,23 +102,4 @@ async function* reporting(chunks: AsyncIterable<Uint8Array>, part: Descriptor, f
     tell();
   }
   tell();
-}
-
-/** Runs `work` for each item, a few at a time; the first failure stops the rest from starting. */
-async function inLanes<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  let next = 0;
-  let failed = false;
-  const lane = async () => {
-    while (next < items.length && !failed) {
-      const item = items[next++] as T;
-      try {
-        await work(item);
-      } catch (error) {
-        failed = true;
-        throw error;
-      }
-    }
-  };
-  const results = await Promise.allSettled(Array.from({ length: Math.min(LANES, items.length) }, lane));
-  for (const result of results) if (result.status === "rejected") throw result.reason;
 }

@@ -9,6 +9,7 @@ import { type Digest, digestOf, isDigest } from "../oci/digest.ts";
 import { type Compression, layerCompression, layerMediaType, MEDIA } from "../oci/media-type.ts";
 import type { BytesWriter } from "../oci/place.ts";
 import type { Task } from "../task/task.ts";
+import { bySize } from "./lanes.ts";
 import type { Shelf } from "./shelf.ts";
 
 /** How layers shall be compressed. */
@@ -34,7 +35,7 @@ export interface PackedPlace extends BytesWriter {
 
 /** Bytes between two reports. */
 const REPORT = 4 << 20;
-/** Layers that are compressed at once, at most. */
+/** Large layers that are compressed at once, at most. */
 const LANES = 4;
 const LEVELS = { gzip: [0, 9, USUAL_GZIP], zstd: [1, 19, 3], uncompressed: [0, 0, 0] } as const;
 
@@ -52,19 +53,14 @@ export async function representImage(
 ): Promise<Descriptor> {
   const layers: Layer[] = [...image.layers];
   // Compressors work on threads of their own: several layers at once, as many as there are processors.
-  const waiting = [...image.layers.keys()];
-  const lane = async () => {
-    for (let at = waiting.shift(); at !== undefined; at = waiting.shift()) {
-      try {
-        layers[at] = await represent(store, image.layers[at] as Layer, how, task, into);
-      } catch (error) {
-        waiting.length = 0;
-        throw error;
-      }
-    }
-  };
-  const ended = await Promise.allSettled(Array.from({ length: Math.min(LANES, availableParallelism()) }, lane));
-  for (const one of ended) if (one.status === "rejected") throw one.reason;
+  await bySize(
+    [...image.layers.entries()],
+    ([, { blob }]) => blob.size,
+    async ([at, layer]) => {
+      layers[at] = await represent(store, layer, how, task, into);
+    },
+    Math.min(LANES, availableParallelism()),
+  );
   if (layers.every((layer, n) => layer.blob.digest === image.layers[n]?.blob.digest)) return image.descriptor;
   const { mediaType: _, ...config } = image.configDescriptor;
   const manifest = encodeManifest({
