@@ -64,25 +64,38 @@ export async function openIndex(
   return fresh;
 }
 
-/** By-hash first where the suite offers it: then a mirror in the middle of an update still has the file that the signed text speaks of. */
+/**
+ * By-hash first where the suite offers it: then a mirror in the middle of an update still has the file that the signed text speaks of. What
+ * the root that gave the signed text does not have, or has wrong, is asked of the suite's other roots: the sum tells what is right.
+ */
 async function fetchPinned({ root, site, release }: OpenSuite, path: string, pin: Pin, access: SuiteAccess, task: Task): Promise<Buffer> {
-  const suite = `${root}/dists/${site.suite}`;
-  const folder = path.slice(0, path.lastIndexOf("/"));
-  const byHash = `${suite}/${folder}/by-hash/${pin.algorithm.toUpperCase()}/${pin.sum}`;
   const wanted = site.byHash === "force" || site.byHash === "yes" || (site.byHash !== "no" && release.byHash);
-  for (const url of [...(wanted ? [byHash] : []), ...(site.byHash === "force" ? [] : [`${suite}/${path}`])]) {
-    try {
-      const got = await getBytes(access.transport, url, pin.size, task);
-      if (got === undefined) continue;
-      checkPin(got.bytes, pin, redactUrl(url));
-      return got.bytes;
-    } catch (error) {
-      if (error instanceof Failure && error.code === "LIMIT")
-        throw mismatch(redactUrl(url), `it is larger than the ${pin.size} bytes that the signed file lists`);
-      if (!isMissing(error) || url !== byHash) throw error;
+  const folder = path.slice(0, path.lastIndexOf("/"));
+  const paths = [
+    ...(wanted ? [`${folder}/by-hash/${pin.algorithm.toUpperCase()}/${pin.sum}`] : []),
+    ...(site.byHash === "force" ? [] : [path]),
+  ];
+  let problem: Failure | undefined;
+  for (const one of [root, ...site.roots.filter((other) => other !== root)]) {
+    for (const name of paths) {
+      const url = `${one}/dists/${site.suite}/${name}`;
+      try {
+        const got = await getBytes(access.transport, url, pin.size, task);
+        if (got === undefined) continue;
+        checkPin(got.bytes, pin, redactUrl(url));
+        return got.bytes;
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error;
+        const told =
+          error.code === "LIMIT" ? mismatch(redactUrl(url), `it is larger than the ${pin.size} bytes that the signed file lists`) : error;
+        if (told.code !== "NETWORK" && told.code !== "DIGEST") throw told;
+        // A wrong file says more than a missing one, and is not looked for under another name at the same place.
+        if (problem === undefined || (problem.code === "NETWORK" && told.code === "DIGEST")) problem = told;
+        if (!isMissing(error)) break;
+      }
     }
   }
-  throw new Failure("NETWORK", `${redactUrl(byHash)} is not at the mirror`);
+  throw problem ?? new Failure("NETWORK", `${redactUrl(`${root}/dists/${site.suite}/${path}`)} is not at the mirror`);
 }
 
 /** Throws DIGEST where size or sum differ. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
@@ -91,6 +91,24 @@ test("D11: a mirror in the middle of an update: by-hash has the file that is sig
   rmSync(mirror.cacheDir, { recursive: true });
   rmSync(join(mirror.dir, "dists/bookworm/main/binary-amd64/by-hash"), { recursive: true });
   await assert.rejects(records(mirror), failing(4, /Packages\.gz: (?:it has|its sha256)/));
+  clean(mirror, "index");
+});
+
+test("D11: what one mirror of a suite has wrong or not at all is taken from the next; where all are wrong, that is told", async () => {
+  await using mirror = await ready();
+  const stale = join(mirror.base, "stale");
+  cpSync(mirror.dir, stale, { recursive: true });
+  const index = join(stale, "dists/bookworm/main/binary-amd64/Packages.gz");
+  const mirrors = [`file://${stale}`, `file://${mirror.dir}`];
+  for (const spoil of [() => writeFileSync(index, "the index of yesterday"), () => rmSync(index)]) {
+    spoil();
+    rmSync(mirror.cacheDir, { recursive: true, force: true });
+    assert.equal((await records(mirror, { mirrors })).length, 1);
+  }
+  writeFileSync(index, "the index of yesterday");
+  rmSync(join(mirror.base, GZ));
+  rmSync(mirror.cacheDir, { recursive: true });
+  await assert.rejects(records(mirror, { mirrors }), failing(4, /stale.*Packages\.gz: it has 22 bytes, and the signed file lists/));
   clean(mirror, "index");
 });
 

@@ -46,7 +46,7 @@ test("both forms of sources, with their options", () => {
 
 test("sources that we cannot read are left out with words; damaged files are refused with their line", () => {
   const notes: string[] = [];
-  const text = "deb cdrom:[Debian]/ bookworm main\ndeb http://x.invalid ./\ndeb mirror+file:/etc/mirrors bookworm main\n";
+  const text = "deb cdrom:[Debian]/ bookworm main\ndeb http://x.invalid ./\ndeb mirror://x.invalid/list bookworm main\n";
   assert.deepEqual(
     parseSourcesList(text, "/l", (note) => notes.push(note)),
     [],
@@ -55,6 +55,24 @@ test("sources that we cannot read are left out with words; damaged files are ref
   assert.throws(() => parseSourcesList("deb\n", "/l", silent), failing("PACKAGE", /\/l, line 1/));
   assert.throws(() => parseSourcesList("\nfoo bar\n", "/l", silent), failing("PACKAGE", /\/l, line 2/));
   assert.throws(() => parseSources("Types deb\n", "/s", silent), failing("PACKAGE", /\/s, line 1/));
+});
+
+test("a mirror list of the machine: its mirrors by their priority, what is none left out with words", async () => {
+  await using mirror = new TestMirror();
+  const notes: string[] = [];
+  mirror.put(
+    join(mirror.machine, "etc/apt/mirrors/debian.list"),
+    "# a comment\nhttp://last.invalid/debian/\nhttp://second.invalid/debian\tpriority:2 type:index\nnothing at all\nhttp://first.invalid/debian priority:1\n",
+  );
+  const read = (text: string) => parseSourcesList(text, "/l", (note) => notes.push(note), mirror.machine);
+  const [source] = read("deb mirror+file:/etc/apt/mirrors/debian.list bookworm main\n");
+  assert.deepEqual(
+    source?.uris,
+    ["first", "second", "last"].map((name) => `http://${name}.invalid/debian`),
+  );
+  assert.deepEqual(notes, ["/etc/apt/mirrors/debian.list: nothing is not the URL of an archive and is left out"]);
+  assert.deepEqual(read("deb mirror+file:/etc/apt/mirrors/none.list bookworm main\n"), []);
+  assert.match(notes[1] ?? "", /the mirror list \/etc\/apt\/mirrors\/none\.list does not exist/);
 });
 
 test("the machine's sources: updates and security with the suite; sisters of other releases where theirs are", async () => {

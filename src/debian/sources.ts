@@ -27,8 +27,8 @@ const FILE_BYTES = 1 << 20;
 
 /**
  * The sources that the machine's apt uses (whatever processors they are limited to: an image may be for another): `sources.list` and the
- * `.list` and `.sources` files beside it, in apt's order. Entries of a kind that we cannot read (cdrom, mirror lists, flat repositories)
- * are left out and told to `note`. `root` stands for `/`. Throws PACKAGE for a file that does not parse, STORAGE.
+ * `.list` and `.sources` files beside it, in apt's order. Entries of a kind that we cannot read (cdrom, mirror lists of a server, flat
+ * repositories) are left out and told to `note`. `root` stands for `/`. Throws PACKAGE for a file that does not parse, STORAGE.
  */
 export function readAptSources(root: string, note: (text: string) => void): Source[] {
   const folder = join(root, "etc/apt/sources.list.d");
@@ -37,7 +37,7 @@ export function readAptSources(root: string, note: (text: string) => void): Sour
   return files.flatMap((file) => {
     const text = readMaybe(join(root, file));
     if (text === undefined) return [];
-    return file.endsWith(".sources") ? parseSources(text, `/${file}`, note) : parseSourcesList(text, `/${file}`, note);
+    return file.endsWith(".sources") ? parseSources(text, `/${file}`, note, root) : parseSourcesList(text, `/${file}`, note, root);
   });
 }
 
@@ -47,8 +47,8 @@ export function readSourcesFile(path: string, note: (text: string) => void): Sou
   return text === undefined ? [] : parseSources(text, path, note);
 }
 
-/** The deb822 form. */
-export function parseSources(text: string, where: string, note: (text: string) => void): Source[] {
+/** The deb822 form. `root` stands for `/` in the paths of mirror lists. */
+export function parseSources(text: string, where: string, note: (text: string) => void, root = "/"): Source[] {
   return parseParagraphs(text, where, { comments: true, fieldLength: FILE_BYTES }).flatMap((fields) => {
     if (!words(fields.get("types")).includes("deb") || isNo(fields.get("enabled"))) return [];
     const signedBy = fields.get("signed-by") ?? "";
@@ -64,12 +64,13 @@ export function parseSources(text: string, where: string, note: (text: string) =
       },
       where,
       note,
+      root,
     );
   });
 }
 
 /** The form with one line for each entry: `deb [option=value …] uri suite component…`. */
-export function parseSourcesList(text: string, where: string, note: (text: string) => void): Source[] {
+export function parseSourcesList(text: string, where: string, note: (text: string) => void, root = "/"): Source[] {
   return text.split("\n").flatMap((raw, index) => {
     const line = raw.replace(/#.*/, "").trim();
     if (line === "" || /^deb-src\s/.test(line)) return [];
@@ -89,6 +90,7 @@ export function parseSourcesList(text: string, where: string, note: (text: strin
       },
       `${where}, line ${index + 1}`,
       note,
+      root,
     );
   });
 }
@@ -101,11 +103,12 @@ interface Parts {
   readonly option: (name: string) => string | undefined;
 }
 
-function build({ option, ...parts }: Parts, where: string, note: (text: string) => void): Source[] {
-  const uris = parts.uris.filter((uri) => {
-    if (isArchiveRoot(uri)) return true;
+function build({ option, ...parts }: Parts, where: string, note: (text: string) => void, root: string): Source[] {
+  const uris = parts.uris.flatMap((uri) => {
+    if (isArchiveRoot(uri)) return [uri];
+    if (/^mirror\+file:\//i.test(uri)) return mirrorList(uri.replace(/^mirror\+file:\/*/i, "/"), root, note);
     note(`${printable(where)}: a source of the kind ${printable(uri.split(":")[0] ?? "")}: cannot be read and is left out`);
-    return false;
+    return [];
   });
   const suites = parts.suites.filter((suite) => {
     if (isSuiteName(suite)) return true;
@@ -127,6 +130,29 @@ function build({ option, ...parts }: Parts, where: string, note: (text: string) 
       ...(date === undefined ? {} : { checkDate: !isNo(date) }),
     },
   ];
+}
+
+/**
+ * The archive roots of a mirror list, the preferred first: one in each line, maybe with `priority:NUMBER` behind it, where less is better
+ * (apt-transport-mirror(1)). Other things said of a mirror are passed over: what one does not have is asked of the next.
+ */
+function mirrorList(path: string, root: string, note: (text: string) => void): string[] {
+  const text = readMaybe(join(root, path));
+  if (text === undefined) {
+    note(`the mirror list ${printable(path)} does not exist`);
+    return [];
+  }
+  const mirrors = text.split("\n").flatMap((line) => {
+    const [uri = "", ...more] = words(line.replace(/#.*/, ""));
+    if (uri === "") return [];
+    if (!isArchiveRoot(uri)) {
+      note(`${printable(path)}: ${printable(uri.slice(0, 100))} is not the URL of an archive and is left out`);
+      return [];
+    }
+    const priority = Number(/^priority:(\d{1,9})$/.exec(more.find((one) => one.startsWith("priority:")) ?? "")?.[1] ?? Number.MAX_VALUE);
+    return [{ uri, priority }];
+  });
+  return mirrors.sort((a, b) => a.priority - b.priority).map(({ uri }) => uri);
 }
 
 /** Whether something can be the root of an archive for us. */
