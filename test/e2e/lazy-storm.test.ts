@@ -19,7 +19,7 @@ import { openRepository } from "../../src/registry/repository.ts";
 import type { Surroundings } from "../../src/registry/surroundings.ts";
 import type { ContentStore } from "../../src/store/face.ts";
 import { openStore } from "../../src/store/store.ts";
-import { createTask } from "../../src/task/task.ts";
+import { createTask, type TaskEvent } from "../../src/task/task.ts";
 import { assertWhole } from "../builds.ts";
 import { seeded, startFaultyProxy } from "../faulty-proxy.ts";
 import { startOwnRegistry } from "../registries.ts";
@@ -30,6 +30,7 @@ import { BLANK } from "../workbench.ts";
 const COUNT = Number(process.env["NOUGHT_STORM"] ?? 16);
 const FIRST = Number(process.env["NOUGHT_STORM_SEED"] ?? 1);
 const PATIENCE = 30_000;
+const PASSWORD = "marker-p4ss";
 const CLEAR = new Set(["NETWORK", "DIGEST", "AUTH", "MANIFEST", "NOT_FOUND", "LIMIT"]);
 
 const top = mkdtempSync(join(tmpdir(), "nought-lazy-storm-"));
@@ -39,7 +40,7 @@ const named = (text: string) => parseReference(`registry.example/${text}`);
 function around(host: string): Surroundings {
   return {
     env: {},
-    credentials: { find: async () => undefined },
+    credentials: { find: async () => ({ kind: "password", username: "me", password: PASSWORD }) },
     locate: async (name: Reference) => [locationAt(host, name.repository)],
     candidates: async (text) => [parseReference(text)],
     retryMs: 1,
@@ -85,12 +86,15 @@ test(`R03 R04 R05 R06 R07 R08 R11 R18 R20: ${COUNT} builds on a base behind a fa
       const rate = [0.05, 0.2, 0.5][Math.floor(pick() * 3)] as number;
       const link = pick() < 0.5 ? "--link " : "";
       const way = pick() < 0.5 ? "push" : "keep";
-      const proxy = await startFaultyProxy({ upstream: registry.host, seed, rate, holdMs: 3_000 });
+      // Tokens that end in the middle.
+      const tokens = pick() < 0.5 ? { tokens: { username: "me", password: PASSWORD, uses: 3 + Math.floor(pick() * 10) } } : {};
+      const proxy = await startFaultyProxy({ upstream: registry.host, seed, rate, holdMs: 3_000, ...tokens });
       const dir = join(top, `store${n}`);
       const told = () => `seed ${seed}, ${way} ${link}\n${proxy.done.join("\n")}`;
       const target = named(`to/${seed}:1`);
       const began = performance.now();
       let outcome = "right";
+      const events: TaskEvent[] = [];
       {
         await using store = await openStore(dir);
         await using remote = remoteAt(proxy.host, store);
@@ -104,7 +108,7 @@ test(`R03 R04 R05 R06 R07 R08 R11 R18 R20: ${COUNT} builds on a base behind a fa
               outputs: [way === "push" ? { ...output, push: "only" } : output],
             },
             store,
-            createTask(),
+            createTask((event) => events.push(event)),
             { remote },
           );
         } catch (error) {
@@ -112,6 +116,7 @@ test(`R03 R04 R05 R06 R07 R08 R11 R18 R20: ${COUNT} builds on a base behind a fa
           outcome = error.code;
           assert.ok(CLEAR.has(error.code) && error.message.length > 10, `${error.code}: ${error.message}: ${told()}`);
         }
+        assert.ok(!JSON.stringify(events).includes(PASSWORD), told());
         if (proxy.done.length === 0) assert.equal(outcome, "right", told());
         const isNamed = (await store.resolve(target, createTask())) !== undefined;
         assert.equal(isNamed, way === "keep" && outcome === "right", told());
