@@ -2,11 +2,11 @@ import { constants, zstdCompress } from "node:zlib";
 import { blocks, inFlight } from "./blocks.ts";
 
 /** One frame for each of these: large enough to lose little, small enough to have several in memory. */
-const FRAME = 8 << 20;
-const IN_FLIGHT = 3;
+const FRAME = 2 << 20;
+const IN_FLIGHT = 2;
 
 /**
- * Packs a stream with zstd (RFC 8878), on all cores: one frame with checksum for every 8 MiB, packed on Node's thread pool; one empty
+ * Packs a stream with zstd (RFC 8878), on all cores: one frame with checksum for every 2 MiB, packed on Node's thread pool; one empty
  * frame for an empty stream. `level` is 1 to 22. The same bytes give the same output with the same zstd, in whatever pieces they come.
  */
 export async function* zstdStream(source: AsyncIterable<Uint8Array>, level = 3): AsyncGenerator<Buffer> {
