@@ -16,8 +16,9 @@ export interface StageReads extends AsyncDisposable {
 const WIDTH = 4;
 
 /**
- * Fetches and reads the packages of all stages side by side, the large ones first, so that no core waits for one of them at the end. What
- * is running has ended when this is disposed of.
+ * Fetches and reads the packages of all stages side by side: those of lower stages first, so that their layers are made while others are
+ * unpacked, and of each stage the large ones, so that no core waits for one of them at the end. What is running has ended when this is
+ * disposed of.
  */
 export function readStages(
   stages: readonly (readonly LockEntry[])[],
@@ -27,7 +28,7 @@ export function readStages(
   const wanted = stages.flat();
   const packed = wanted.reduce((sum, { size }) => sum + size, 0);
   const readers = openDebReaders(packed, { contents, temporary: () => store.temporary(), task });
-  const queue = [...wanted].sort((a, b) => b.size - a.size);
+  const queue = stages.flatMap((stage) => [...stage].sort((a, b) => b.size - a.size));
   const reads = new Map(wanted.map((entry) => [entry, Promise.withResolvers<Deb>()]));
   let over: unknown;
   // A failure that nobody waits for yet is told by the stage that is waited for first.
