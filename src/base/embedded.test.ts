@@ -4,6 +4,7 @@ import { assemble } from "../image/assemble.ts";
 import { parseReference, withDefaultTag } from "../oci/reference.ts";
 import { nameImage } from "../store/name-image.ts";
 import { toPath } from "../tree/path.ts";
+import { LIKE_ALPINE } from "./alpine.ts";
 import { appletsOf } from "./applets.ts";
 import { embeddedImages } from "./embedded.ts";
 import { EMBEDDED, embeddedRecipe, readTag } from "./embedded-recipes.ts";
@@ -105,6 +106,17 @@ test("debian:SUITE?packages=… names an image with these packages", () => {
   assert.deepEqual(recipeWithPackages(reference as never)?.stages.at(-1)?.packages, ["ca-certificates", "g++", "git"]);
   assert.equal(debianContext("debian:trixie")?.repository, "nought/debian");
   assert.equal(debianContext("docker-image://debian"), undefined);
+  const alpine = debianContext("debian:trixie?packages=git", "golang:1.23-alpine");
+  assert.equal(alpine?.repository, "nought/debian/as-alpine/with/git");
+  const stages = (name: string) =>
+    recipeWithPackages(parseReference(name))
+      ?.stages.slice(1)
+      .map(({ title }) => title);
+  assert.deepEqual(stages("nought/debian/as-alpine/with/git"), ["packages asked for", LIKE_ALPINE.title]);
+  assert.equal(debianContext("debian:trixie", "alpine:latest")?.repository, "nought/debian/as-alpine");
+  assert.deepEqual(stages("nought/debian/as-alpine"), [LIKE_ALPINE.title]);
+  for (const none of ["nought/debian/with", "nought/debian/other/git", "nought/debian/as-alpine/git"])
+    assert.equal(stages(none), undefined, none);
   for (const wrong of [
     "debian:",
     "debian:Trixie",

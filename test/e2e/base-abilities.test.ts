@@ -90,6 +90,8 @@ for (const suite of suites) {
         nought.write({
           "compiled/Dockerfile": `FROM golang:1.23-alpine AS build
 WORKDIR /src
+RUN apk add --no-cache g++ ca-certificates && adduser -D -g '' -u 1001 appuser && addgroup -S web && adduser appuser web
+RUN test "$(id -u appuser) $(id -Gn appuser)" = "1001 appuser web"
 COPY proof.go proof.cc ./
 RUN CGO_ENABLED=0 go build -ldflags="-s -w" -o proof-go proof.go & g++ -fopenmp -o proof-cc proof.cc && wait $!
 FROM nought/static:${suite}-nonroot AS go

@@ -69,7 +69,7 @@ export async function readNamedContext(text: string): Promise<readonly [string, 
   if (value.startsWith("docker-image://")) return [name, { kind: "image", name: withDefaultTag(parseReference(value.slice(15))) }];
   if (value.startsWith("debian:")) {
     const { debianContext } = await import("../../base/with-packages.ts");
-    const image = debianContext(value);
+    const image = debianContext(value, name);
     if (image) return [name, { kind: "image", name: image }];
   }
   if (value.startsWith("oci-layout://")) return [name, layoutOf(value.slice(13))];
