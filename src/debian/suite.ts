@@ -105,6 +105,8 @@ async function openAt(site: Site, root: string, access: SuiteAccess, task: Task)
   const usable =
     seen !== undefined && seen.keyring === sum && now() - seen.verifiedAt < VERIFIED_FOR && now() >= seen.verifiedAt ? seen : undefined;
   if (usable !== undefined && now() - usable.askedAt < access.maxAge) return done(usable, false);
+  // What verifies is loaded while the answer is on its way; whatever is wrong with that is told when it is used.
+  if (usable === undefined && !site.trusted) void import("openpgp").catch(() => {});
   let answer: Awaited<ReturnType<typeof ask>>;
   try {
     answer = await ask(site, root, access, usable?.etag, task);
