@@ -15,6 +15,10 @@ export function isDigest(text: unknown): text is Digest {
 /** Reads a digest from outside. Throws MANIFEST for any other form, so that a digest is always safe as a file name. */
 export function parseDigest(text: unknown, where = "digest"): Digest {
   if (isDigest(text)) return text;
+  if (typeof text === "string" && /^sha512:[0-9a-f]{128}$/.test(text))
+    throw new Failure("MANIFEST", `${where}: not a sha256 digest but one of sha512, which nought does not know`, {
+      hint: "Let the tool that made the image write sha256 digests, which every registry takes.",
+    });
   throw new Failure("MANIFEST", `${where}: not a sha256 digest: ${printable(String(text).slice(0, 100))}`);
 }
 

@@ -1,8 +1,9 @@
-import { closeSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, unlinkSync } from "node:fs";
+import { closeSync, lstatSync, readdirSync, readFileSync, renameSync, statSync, unlinkSync } from "node:fs";
 import { resolve as absolute, join } from "node:path";
 import { quietly } from "../kit/atomic.ts";
 import { Failure } from "../kit/error.ts";
 import { LIMITS } from "../kit/limit.ts";
+import { makeFolder } from "../kit/make-folder.ts";
 import { printable } from "../kit/printable.ts";
 import { storageFailure } from "../kit/storage-failure.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
@@ -52,7 +53,7 @@ export async function openImageDir(path: string): Promise<{ readonly from: Bytes
 export async function createImageDir(path: string): Promise<ImageDir> {
   const dir = absolute(path);
   try {
-    mkdirSync(dir, { recursive: true });
+    makeFolder(dir);
     const there = readdirSync(dir).filter((name) => !name.startsWith(TEMPORARY));
     if (there.length > 0 && !VERSIONS.test(versionOf(dir))) {
       throw new Failure("MANIFEST", `${printable(path)} is not empty and no image in skopeo's dir: form`, {

@@ -8,7 +8,6 @@ import {
   futimesSync,
   linkSync,
   lutimesSync,
-  mkdirSync,
   openSync,
   symlinkSync,
   utimesSync,
@@ -16,6 +15,7 @@ import {
 import { resolve } from "node:path";
 import { writeFully } from "../kit/atomic.ts";
 import { Failure } from "../kit/error.ts";
+import { makeFolder } from "../kit/make-folder.ts";
 import { printable } from "../kit/printable.ts";
 import { errnoOf, storageFailure } from "../kit/storage-failure.ts";
 import type { Task } from "../task/task.ts";
@@ -43,7 +43,7 @@ export interface Exported {
 export async function exportDirectory(tree: Tree, files: LayerFiles, dest: string, task: Task): Promise<Exported> {
   const path = resolve(dest);
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeFolder(path, 0o700);
     return await new DirectoryWriter(anchorAt(path), files, task).write(tree);
   } catch (error) {
     throw storageFailure(error, "could not write", path);

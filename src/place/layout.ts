@@ -1,9 +1,10 @@
-import { closeSync, lstatSync, mkdirSync, readdirSync, renameSync, statSync, unlinkSync } from "node:fs";
+import { closeSync, lstatSync, readdirSync, renameSync, statSync, unlinkSync } from "node:fs";
 import { resolve as absolute, join } from "node:path";
 import { encodeIndex, parseIndex } from "../image/documents.ts";
 import { quietly, syncDirectorySync } from "../kit/atomic.ts";
 import { Failure } from "../kit/error.ts";
 import { LIMITS } from "../kit/limit.ts";
+import { makeFolder } from "../kit/make-folder.ts";
 import { printable } from "../kit/printable.ts";
 import { storageFailure } from "../kit/storage-failure.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
@@ -45,7 +46,7 @@ export async function openLayout(path: string): Promise<Layout> {
 export async function createLayout(path: string): Promise<Layout> {
   const dir = absolute(path);
   try {
-    mkdirSync(dir, { recursive: true });
+    makeFolder(dir);
     if (lstatSync(join(dir, "oci-layout"), { throwIfNoEntry: false }) !== undefined) {
       await openLayout(dir);
     } else {
@@ -55,7 +56,7 @@ export async function createLayout(path: string): Promise<Layout> {
       }
     }
     sweep(dir);
-    mkdirSync(join(dir, "blobs", "sha256"), { recursive: true });
+    makeFolder(join(dir, "blobs", "sha256"));
     if (lstatSync(join(dir, "index.json"), { throwIfNoEntry: false }) === undefined)
       replaceIn(dir, "index.json", encodeIndex(emptyIndex()));
     replaceIn(dir, "oci-layout", Buffer.from(OCI_LAYOUT));

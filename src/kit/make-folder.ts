@@ -1,0 +1,20 @@
+import { mkdirSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { errnoOf } from "./storage-failure.ts";
+
+/**
+ * Makes a folder and those on the way to it; one that is there is kept. Node's own `recursive` never ends where a file system takes no
+ * folders although the parent is there, as /proc. `mode` is for folders that are made. Throws what mkdir throws.
+ */
+export function makeFolder(path: string, mode = 0o777): void {
+  const folder = resolve(path);
+  try {
+    mkdirSync(folder, { mode });
+  } catch (error) {
+    if (errnoOf(error) === "EEXIST" && statSync(folder).isDirectory()) return;
+    const parent = dirname(folder);
+    if (errnoOf(error) !== "ENOENT" || parent === folder || statSync(parent, { throwIfNoEntry: false }) !== undefined) throw error;
+    makeFolder(parent, mode);
+    makeFolder(folder, mode);
+  }
+}
