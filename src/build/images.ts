@@ -94,7 +94,8 @@ export function findImages(store: OfferingStore, task: Task, how: Finding = {}):
 
 async function meanings(name: string, remote: RemoteImages | undefined): Promise<readonly Reference[]> {
   const own = named(name);
-  return remote === undefined ? [own] : remote.candidates(name);
+  // A reserved name stands for itself, whatever short names mean on this machine: nothing is read to find that out.
+  return remote === undefined || isReserved(own) ? [own] : remote.candidates(name);
 }
 
 /** Does something as a step of its own; transfers are told as parts of it. */

@@ -33,3 +33,16 @@ test("packages that bases were made of: counted by system df, spared by until, r
   assert.equal(kept("debs"), 0);
   assert.notEqual(nought.out("images", "-q"), "", "the image stays");
 });
+
+test("a reserved name stands for itself whatever registries are searched, and an image that is there asks nobody", async () => {
+  nought.write({
+    "search.conf": 'unqualified-search-registries = ["127.0.0.1:9"]\n',
+    "own/Dockerfile": "FROM nought/tmp:bookworm\nCOPY Dockerfile /\n",
+  });
+  const env = { CONTAINERS_REGISTRIES_CONF: join(nought.dir, "search.conf") };
+  const first = nought.run(["build", "-q", "own"], { env });
+  assert.equal(first.status, 0, first.stderr);
+  // Nothing of what registries are said to be is even read.
+  writeFileSync(join(nought.dir, "search.conf"), "this is no TOML");
+  assert.deepEqual(nought.run(["build", "-q", "own"], { env }), first);
+});
