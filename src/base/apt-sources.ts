@@ -1,6 +1,6 @@
 import { readAptConf } from "../debian/apt-conf.ts";
 import type { ArchiveOptions } from "../debian/face.ts";
-import { chooseSites } from "../debian/site.ts";
+import { chooseSites, isDebianSuite } from "../debian/site.ts";
 import type { Task } from "../task/task.ts";
 import type { Stage } from "./recipe.ts";
 
@@ -15,7 +15,7 @@ export function aptSources(options: ArchiveOptions, task: Task): Stage | undefin
     const uris = roots.map(withoutCredentials).filter((root) => /^https?:/.test(root));
     if (uris.length === 0) return [];
     return [
-      `Types: deb\nURIs: ${uris.join(" ")}\nSuites: ${suite}\nComponents: ${components.join(" ")}\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n`,
+      `Types: deb\nURIs: ${uris.join(" ")}\nSuites: ${suite}\nComponents: ${components.join(" ")}\nSigned-By: /usr/share/keyrings/${isDebianSuite(suite) ? "debian" : "ubuntu"}-archive-keyring.gpg\n`,
     ];
   });
   if (paragraphs.length === 0) return undefined;

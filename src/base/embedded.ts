@@ -10,14 +10,12 @@ import { openShelf } from "../shelf/shelf.ts";
 import type { ContentStore } from "../store/face.ts";
 import { nameImage } from "../store/name-image.ts";
 import type { Task } from "../task/task.ts";
+import { DEFAULT_SUITE, defaultSuite } from "./default-suite.ts";
 import { EMBEDDED, embeddedRecipe, readTag } from "./embedded-recipes.ts";
 import { makeImage } from "./make.ts";
 import { pin } from "./pinned.ts";
 import { forSuite, RECIPE_VERSION, type Recipe } from "./recipe.ts";
 import { recipeWithPackages } from "./with-packages.ts";
-
-/** Where packages come from when nothing else says it: the stable Debian of the time at which this nought was made. */
-export const DEFAULT_SUITE = "trixie";
 
 /** The annotation by which an image that nought made itself is told from one that a person gave the same name. */
 export const MADE_BY = "io.nought.base";
@@ -58,10 +56,16 @@ export function embeddedImages(store: ContentStore, choice: ArchiveChoice = {}):
         });
       const there = await store.resolve(reference, task);
       if (there && !(await isOwn(store, there, platform))) return there;
-      const suite = tag.suite ?? choice.suite ?? DEFAULT_SUITE;
+      const suite = tag.suite ?? choice.suite ?? suiteFor(recipe, choice, task);
       return makeNamed(forSuite(recipe, suite), reference, suite, platform, store, choice, task);
     },
   };
+}
+
+/** Pieces without packages are the same everywhere: for them nothing is asked. */
+function suiteFor(recipe: Recipe, choice: ArchiveChoice, task: Task): string {
+  const bare = recipe.stages.every(({ packages, essential, priorities = [] }) => packages.length + priorities.length === 0 && !essential);
+  return bare ? DEFAULT_SUITE : defaultSuite(choice, (text) => task.emit({ type: "note", text }));
 }
 
 async function makeNamed(

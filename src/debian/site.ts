@@ -141,6 +141,11 @@ function isSister(a: string, b: string): boolean {
   return one !== undefined && two !== undefined && one.suffix === two.suffix;
 }
 
+/** Whether a suite is one of Debian's own, updates and security included. */
+export function isDebianSuite(suite: string): boolean {
+  return parts(suite) !== undefined;
+}
+
 function parts(suite: string): { readonly suffix: string } | undefined {
   const [, base = "", suffix = ""] = /^([a-z]+)((?:-[a-z-]+)?)$/.exec(suite) ?? [];
   return DEBIAN.has(base) ? { suffix } : undefined;

@@ -9,6 +9,7 @@ import { archiveChoice } from "../base/choice.ts";
 import { readLock, writeLock } from "../base/read-lock.ts";
 import { findRecipe } from "../base/recipe.ts";
 import type { Invocation } from "../command.ts";
+import { tellNotes } from "../container/notes.ts";
 import { createRenderer, progressMode } from "../render/progress.ts";
 
 /** `nought base build`: a recipe becomes an image of the store, and its packages are pinned in a lock file. */
@@ -18,7 +19,13 @@ export async function run(call: Invocation): Promise<number> {
   const names = flags.list("tag").map(parseNewName);
   const path = flags.string("lock");
   const lock = path === undefined ? undefined : readLock(path);
-  const { recipe, suite } = await findRecipe(call.args[0] as string, flags.string("suite") ?? lock?.suite);
+  const choice = archiveChoice(flags, call.env);
+  const { recipe, suite } = await findRecipe(
+    call.args[0] as string,
+    flags.string("suite") ?? lock?.suite,
+    choice,
+    createTask(tellNotes(call), call.signal),
+  );
   if (lock && lock.suite !== suite)
     throw new Failure("USAGE", `the lock file ${printable(path as string)} is for ${printable(lock.suite)}, not for ${printable(suite)}`, {
       exit: 1,
@@ -30,7 +37,7 @@ export async function run(call: Invocation): Promise<number> {
   const step = { type: "step", id: "internal/base", label: `[internal] make the image from packages of ${printable(suite)}` } as const;
   try {
     const store = await call.store();
-    const archive = await openArchiveOf(suite, store, archiveChoice(flags, call.env), task);
+    const archive = await openArchiveOf(suite, store, choice, task);
     task.emit({ ...step, state: "started" });
     const platforms = platformsOf(flags.list("platform"));
     const request = { recipe, suite, platforms, names, ...(lock ? { lock: { value: lock, where: path as string } } : {}) };

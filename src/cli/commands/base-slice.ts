@@ -1,5 +1,6 @@
 import { buildBase } from "../../base/build.ts";
-import { DEFAULT_SUITE, openArchiveOf } from "../../base/embedded.ts";
+import { defaultSuite } from "../../base/default-suite.ts";
+import { openArchiveOf } from "../../base/embedded.ts";
 import type { Recipe } from "../../base/recipe.ts";
 import { DOCUMENTATION } from "../../base/recipe-parts.ts";
 import { Failure } from "../../kit/error.ts";
@@ -16,15 +17,16 @@ export async function run(call: Invocation): Promise<void> {
   const needs = flags.list("needs");
   if (needs.length === 0) throw new Failure("USAGE", "--needs PROGRAM is needed: it says what must work in the image");
   const names = flags.list("tag").map(parseNewName);
-  const suite = flags.string("suite") ?? DEFAULT_SUITE;
+  const choice = archiveChoice(flags, call.env);
+  const task = createTask(tellNotes(call), call.signal);
+  const suite = choice.suite ?? defaultSuite(choice, (text) => task.emit({ type: "note", text }));
   const title = `what ${needs.join(", ")} can reach`;
   const recipe: Recipe = {
     stages: [{ title, packages: args, assume: ["debconf", ...flags.list("assume")], exclude: DOCUMENTATION, needs }],
     config: { env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" } },
   };
-  const task = createTask(tellNotes(call), call.signal);
   const store = await call.store();
-  const archive = await openArchiveOf(suite, store, archiveChoice(flags, call.env), task);
+  const archive = await openArchiveOf(suite, store, choice, task);
   try {
     const given = flags.list("platform");
     const platforms = given.length === 0 ? [hostPlatform()] : given.map(parsePlatform);

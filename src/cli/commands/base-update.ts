@@ -21,8 +21,9 @@ export async function run(call: Invocation): Promise<void> {
   if (!before)
     throw new Failure("NOT_FOUND", `there is no lock file ${printable(path)}`, { hint: "`nought base build --lock FILE` makes one." });
   const task = createTask(tellNotes(call), call.signal);
-  const { recipe, suite } = await findRecipe(call.args[0] as string, flags.string("suite") ?? before.suite);
-  const archive = await openArchiveOf(suite, await call.store(), archiveChoice(flags, call.env), task);
+  const choice = archiveChoice(flags, call.env);
+  const { recipe, suite } = await findRecipe(call.args[0] as string, flags.string("suite") ?? before.suite, choice, task);
+  const archive = await openArchiveOf(suite, await call.store(), choice, task);
   let lock: Lock =
     before.recipe === recipeDigest(recipe) && before.suite === suite
       ? before

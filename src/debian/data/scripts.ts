@@ -51,6 +51,7 @@ const KNOWN: Readonly<Record<string, readonly ["done" | "nothing", string]>> = {
   "libglib2.0-0": ["nothing", "caches that are also read without"],
   "libglib2.0-0t64": ["nothing", "caches that are also read without"],
   git: ["nothing", "removes a directory of older versions"],
+  "ubuntu-keyring": ["nothing", "removes keys of older versions"],
   tar: ["nothing", "an alternative of old systems"],
   tzdata: ["done", "base-system.ts"],
   "util-linux": ["nothing", "a timer, and settings of old systems"],
