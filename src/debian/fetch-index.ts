@@ -56,8 +56,7 @@ export async function openIndex(
   const where = redactUrl(`${open.root}/dists/${site.suite}/${path}`);
   const packed = await fetchPinned(open, path, pin, access, task);
   const plainPin = release.files.get(base);
-  const packer = await unpack(packed, plainPin?.size, where);
-  if (plainPin !== undefined) checkPin(packer.text(), plainPin, `${where}, unpacked`);
+  const packer = await unpack(packed, plainPin, where);
   access.cache.write(file, ...packer.finish());
   const fresh = openFile(file, site.suite, architecture, release.notAutomatic);
   if (fresh === undefined) throw new Failure("STORAGE", `${printable(file)} cannot be read back`);
@@ -99,9 +98,12 @@ async function fetchPinned({ root, site, release }: OpenSuite, path: string, pin
 }
 
 /** Throws DIGEST where size or sum differ. */
-export function checkPin(bytes: Buffer, pin: Pin, where: string): void {
-  if (bytes.length !== pin.size) throw mismatch(where, `it has ${bytes.length} bytes, and the signed file lists ${pin.size}`);
-  const sum = createHash(pin.algorithm).update(bytes).digest("hex");
+function checkPin(bytes: Buffer, pin: Pin, where: string): void {
+  checkSum(bytes.length, bytes.length === pin.size ? createHash(pin.algorithm).update(bytes).digest("hex") : "", pin, where);
+}
+
+function checkSum(size: number, sum: string, pin: Pin, where: string): void {
+  if (size !== pin.size) throw mismatch(where, `it has ${size} bytes, and the signed file lists ${pin.size}`);
   if (sum !== pin.sum) throw mismatch(where, `its ${pin.algorithm} is ${sum}, and the signed file lists ${pin.sum}`);
 }
 
@@ -112,9 +114,11 @@ function mismatch(where: string, why: string): Failure {
 }
 
 /** Unpacks, and looks for packages in what is there while the next piece is unpacked by another thread. */
-async function unpack(packed: Buffer, size: number | undefined, where: string): Promise<IndexPacker> {
+async function unpack(packed: Buffer, pin: Pin | undefined, where: string): Promise<IndexPacker> {
+  const size = pin?.size;
   const limit = Math.min(size ?? LIMITS.packageIndexBytes, LIMITS.packageIndexBytes);
   const packer = new IndexPacker(Math.min(limit, size ?? 4 * packed.length), where);
+  const sum = pin === undefined ? undefined : createHash(pin.algorithm);
   let length = 0;
   try {
     const { bytes } = await decompress(once(packed), { bytes: limit });
@@ -122,12 +126,14 @@ async function unpack(packed: Buffer, size: number | undefined, where: string): 
       length += piece.length;
       if (length > limit) throw new Failure("LIMIT", `it has more than ${limit} bytes`);
       packer.push(piece);
+      sum?.update(piece);
     }
   } catch (error) {
     if (error instanceof Failure && !error.message.startsWith(printable(where)))
       throw new Failure(error.code, `${printable(where)}: ${error.message}`, { cause: error });
     throw error;
   }
+  if (pin !== undefined && sum !== undefined) checkSum(length, sum.digest("hex"), pin, `${where}, unpacked`);
   return packer;
 }
 

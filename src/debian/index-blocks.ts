@@ -10,11 +10,22 @@ const KEPT = 64;
 /** Reads a part of a text whose blocks are checked. Throws PACKAGE where one is damaged. */
 export type Block = (from: number, to: number) => Buffer;
 
-/** CRC-32 of each block, as little-endian 32-bit numbers. It tells damage by the disk; who writes to the cache is its owner. */
-export function sumsOf(text: Buffer): Buffer {
-  const sums = Buffer.alloc(4 * Math.ceil(text.length / BLOCK));
-  for (let n = 0; n * BLOCK < text.length; n++) sums.writeUInt32LE(crc32(text.subarray(n * BLOCK, (n + 1) * BLOCK)), 4 * n);
-  return sums;
+/** CRC-32 of each block of a text that grows. It tells damage by the disk; who writes to the cache is its owner. */
+export class BlockSums {
+  readonly #sums: number[] = [];
+
+  /** Sums the blocks of `text` that are whole and were not summed before; at its end, what is left, too. */
+  add(text: Buffer, end: boolean): void {
+    for (let at = this.#sums.length * BLOCK; end ? at < text.length : at + BLOCK <= text.length; at += BLOCK)
+      this.#sums.push(crc32(text.subarray(at, at + BLOCK)));
+  }
+
+  /** Little-endian 32-bit numbers. */
+  bytes(): Buffer {
+    const bytes = Buffer.allocUnsafe(4 * this.#sums.length);
+    for (const [n, sum] of this.#sums.entries()) bytes.writeUInt32LE(sum, 4 * n);
+    return bytes;
+  }
 }
 
 /** Reads parts of a text of `size` bytes by way of `read`, checked against its sums. `what` names the suite for messages. */

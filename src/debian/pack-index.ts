@@ -1,7 +1,7 @@
 import { crc32 } from "node:zlib";
 import { Failure } from "../kit/error.ts";
 import { printable } from "../kit/printable.ts";
-import { sumsOf } from "./index-blocks.ts";
+import { BlockSums } from "./index-blocks.ts";
 import { buildTable, HashList } from "./name-table.ts";
 import { isPackageName } from "./relation.ts";
 
@@ -35,6 +35,7 @@ export class IndexPacker {
   readonly #marked: number[] = [];
   readonly #names = new HashList();
   readonly #provided = new HashList();
+  readonly #sums = new BlockSums();
 
   /** `size` is the number of bytes to come where that is known; it may be wrong. `where` names the index for messages. */
   constructor(size: number, where: string) {
@@ -51,6 +52,8 @@ export class IndexPacker {
     this.#text.set(piece, this.#length);
     this.#length += piece.length;
     this.#look(this.#length);
+    // Here, and not in the end: another thread unpacks the next piece meanwhile.
+    this.#sums.add(this.text(), false);
   }
 
   /** The text so far. */
@@ -63,13 +66,14 @@ export class IndexPacker {
     if (this.#at < this.#length) this.#line(this.#at, this.#length);
     this.#close(this.#length);
     const text = this.text();
+    this.#sums.add(text, true);
     const tables = [buildTable(this.#names), buildTable(this.#provided)] as const;
     const head = Buffer.concat([
       numbers([this.#starts.length, tables[0].length / 8, tables[1].length / 8, this.#marked.length, text.length]),
       numbers(this.#starts),
       ...tables,
       numbers(this.#marked),
-      sumsOf(text),
+      this.#sums.bytes(),
     ]);
     return [MARK, numbers([crc32(head), head.length]), head, text];
   }
