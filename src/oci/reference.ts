@@ -28,6 +28,8 @@ export const SCRATCH_RESERVED = "'scratch' is a reserved name";
  */
 export function parseReference(text: string): Reference {
   const bad = (why: string) => new Failure("REFERENCE", `invalid reference format: "${printable(text.slice(0, 300))}": ${why}`);
+  const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(text)?.[0];
+  if (scheme !== undefined) throw bad(`a name begins with the registry's host or its own first word, without ${printable(scheme)}`);
   let rest = text;
   let digest: Digest | undefined;
   const at = rest.indexOf("@");

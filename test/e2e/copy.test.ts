@@ -348,6 +348,8 @@ test("mistakes: what is not there, several to choose from, a transport that is n
     [["nowhere:1", "oci:x"], 1, /No such image: nowhere:1/],
     [[`docker://${own.host}/none:1`, "oci:x"], 1, /manifest for .* not found/],
     [["oci:layout:other", "store:x"], 1, /no image other/],
+    [["docker:/x", "store:x"], 2, /named docker:\/\/NAME/],
+    [["oci:layout:tag", "oci:/proc/nought"], 7, /could not create \/proc\/nought/],
     [["docker-daemon:x:1", "store:x"], 1, /the transport docker-daemon: is not supported[^]*docker save NAME \| nought load/],
     [["containers-storage:x:1", "oci:x"], 1, /containers-storage: is not supported[^]*podman save/],
     [["dir:nothing", "store:x"], 1, /nothing does not exist/],

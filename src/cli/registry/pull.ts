@@ -141,7 +141,9 @@ async function checkPlatform(
   const { os, architecture, variant } = config;
   const has = formatPlatform({ os, architecture, ...(variant === undefined ? {} : { variant }) });
   if (platform !== undefined)
-    throw new Failure("NOT_FOUND", `${familiarName(name)} is there, but for ${has}, not for the platform ${formatPlatform(platform)}`);
+    throw new Failure("NOT_FOUND", `${familiarName(name)} is there, but for ${has}, not for the platform ${formatPlatform(platform)}`, {
+      hint: `Leave --platform away to have it for ${has}.`,
+    });
   task.emit({ type: "note", text: `${familiarName(name)} is for ${has}, this machine is ${formatPlatform(wanted)}` });
 }
 

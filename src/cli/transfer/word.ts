@@ -36,6 +36,7 @@ export function namesTransport(text: string): boolean {
  */
 export function readPlaceWord(text: string): PlaceWord {
   if (text.startsWith("docker://")) return { kind: "registry", name: withDefaultTag(parseReference(text.slice(9))) };
+  if (text.startsWith("docker:/")) throw new Failure("USAGE", `${printable(text)}: an image of a registry is named docker://NAME`);
   if (text.startsWith("store:")) return { kind: "store", text: needed(text.slice(6), text) };
   if (text.startsWith("dir:")) return { kind: "dir", path: needed(text.slice(4), text) };
   const prefix = Object.keys(KINDS).find((one) => text.startsWith(one)) as keyof typeof KINDS | undefined;
