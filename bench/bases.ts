@@ -19,7 +19,7 @@ const { values: flags } = parseArgs({
     images: { type: "string", default: "static,python,debian" },
     suite: { type: "string", default: "trixie" },
     peers: { type: "string", default: "mmdebstrap,debootstrap" },
-    rounds: { type: "string", default: "5" },
+    rounds: { type: "string", default: "3" },
     work: { type: "string" },
     json: { type: "string" },
   },
