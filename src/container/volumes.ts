@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Failure } from "../kit/error.ts";
 import { uniqueToken } from "../kit/liveness.ts";
+import { makeFolder } from "../kit/make-folder.ts";
 import { printable } from "../kit/printable.ts";
 import { errnoOf, storageFailure } from "../kit/storage-failure.ts";
 import { ownHow } from "../rootfs/open.ts";
@@ -63,7 +64,7 @@ function settle(request: MountRequest): ContainerMount {
 function bindKind({ source, create }: Extract<MountRequest, { type: "bind" }>): "directory" | "file" {
   const facts = () => statSync(source, { throwIfNoEntry: false });
   try {
-    if (create && facts() === undefined) mkdirSync(source, { recursive: true });
+    if (create && facts() === undefined) makeFolder(source);
     const found = facts();
     if (found) return found.isDirectory() ? "directory" : "file";
   } catch (error) {

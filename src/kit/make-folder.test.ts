@@ -10,9 +10,9 @@ after(() => rmSync(top, { recursive: true, force: true }));
 const code = (wanted: string) => (error: unknown) => (error as NodeJS.ErrnoException).code === wanted;
 
 test("folders are made with those before them, and kept where they are", () => {
-  makeFolder(join(top, "a/b/c"), 0o700);
+  assert.equal(makeFolder(join(top, "a/b/c"), 0o700), join(top, "a"));
   assert.equal(statSync(join(top, "a/b/c")).mode & 0o777, 0o700);
-  makeFolder(join(top, "a/b/c"));
+  assert.equal(makeFolder(join(top, "a/b/c")), undefined);
   symlinkSync("a", join(top, "link"));
   makeFolder(join(top, "link/d"));
   assert.ok(existsSync(join(top, "a/d")));

@@ -1,10 +1,11 @@
-import { closeSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, unlinkSync } from "node:fs";
+import { closeSync, lstatSync, readdirSync, renameSync, rmSync, statSync, unlinkSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { createPrivate, quietly, replaceFile, syncDirectory, syncDirectorySync } from "../kit/atomic.ts";
 import { Failure } from "../kit/error.ts";
 import { livenessOf, makerOf, uniqueToken } from "../kit/liveness.ts";
 import { acquireLock, type Lock } from "../kit/lock.ts";
 import { namesIn } from "../kit/look.ts";
+import { makeFolder } from "../kit/make-folder.ts";
 import { printable } from "../kit/printable.ts";
 import { openToRead, readSmallFile } from "../kit/read-file.ts";
 import { errnoOf, storageFailure } from "../kit/storage-failure.ts";
@@ -87,14 +88,14 @@ function prepare(dir: string, readOnly: boolean): void {
       hint: "Give an empty or a new folder.",
     });
   }
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  makeFolder(dir, 0o700);
   replaceFile(join(dir, `.registry-${uniqueToken()}`), join(dir, MARK), Buffer.from(VERSION), { durable: true, mode: 0o644 });
   makeFolders(dir);
   syncDirectorySync(dir);
 }
 
 function makeFolders(dir: string): void {
-  for (const name of ["blobs/sha256", "repositories", "uploads", "lock"]) mkdirSync(join(dir, name), { recursive: true, mode: 0o700 });
+  for (const name of ["blobs/sha256", "repositories", "uploads", "lock"]) makeFolder(join(dir, name), 0o700);
 }
 
 async function lockFolder(dir: string): Promise<Lock> {
@@ -115,7 +116,7 @@ function folderAt(dir: string, lock: Lock | undefined): Folder {
   const made = new Set<string>();
   const makeDirectory = (path: string) => {
     if (made.has(path)) return;
-    const first = mkdirSync(path, { recursive: true, mode: 0o700 });
+    const first = makeFolder(path, 0o700);
     // The names of new folders have to last as well.
     const highest = first === undefined ? Number.POSITIVE_INFINITY : dirname(first).length;
     for (let at = dirname(path); at.length >= highest; at = dirname(at)) syncDirectorySync(at);

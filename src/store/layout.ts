@@ -1,12 +1,13 @@
-import { closeSync, fsyncSync, mkdirSync, renameSync, type Stats, statSync } from "node:fs";
+import { closeSync, fsyncSync, renameSync, type Stats, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createPrivate, quietly, syncDirectorySync, writeFully } from "../kit/atomic.ts";
 import { Failure } from "../kit/error.ts";
 import { uniqueToken } from "../kit/liveness.ts";
 import { lookAt, namesIn } from "../kit/look.ts";
+import { makeFolder } from "../kit/make-folder.ts";
 import { printable } from "../kit/printable.ts";
 import { readSmallFile } from "../kit/read-file.ts";
-import { errnoOf, orStorageFailure, storageFailure } from "../kit/storage-failure.ts";
+import { orStorageFailure, storageFailure } from "../kit/storage-failure.ts";
 
 /** The version of the layout that this code reads and writes. */
 const VERSION = 1;
@@ -94,7 +95,7 @@ export function inspectStore(layout: Layout): "present" | "absent" {
  */
 export function createStore(layout: Layout): void {
   try {
-    const first = statSync(layout.dir, { throwIfNoEntry: false }) ? undefined : makeFolders(layout.dir);
+    const first = statSync(layout.dir, { throwIfNoEntry: false }) ? undefined : makeFolder(layout.dir, 0o700);
     if (inspectStore(layout) === "absent") {
       const temporary = join(layout.dir, `.version-${uniqueToken()}`);
       const fd = createPrivate(temporary);
@@ -109,7 +110,7 @@ export function createStore(layout: Layout): void {
     let made = first !== undefined;
     for (const folder of foldersOf(layout)) {
       if (statSync(folder, { throwIfNoEntry: false }) !== undefined) continue;
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      makeFolder(folder, 0o700);
       made = true;
     }
     if (!made) return;
@@ -121,20 +122,6 @@ export function createStore(layout: Layout): void {
   } catch (error) {
     throw storageFailure(error, "could not create the store", layout.dir);
   }
-}
-
-/** Makes a folder with its parents and returns the uppermost one made. (mkdirSync's own way says ENOENT on a read-only disk.) */
-function makeFolders(path: string): string {
-  try {
-    mkdirSync(path, { mode: 0o700 });
-    return path;
-  } catch (error) {
-    if (errnoOf(error) === "EEXIST") return path;
-    if (errnoOf(error) !== "ENOENT" || dirname(path) === path) throw error;
-  }
-  const first = makeFolders(dirname(path));
-  makeFolders(path);
-  return first;
 }
 
 function foldersOf(layout: Layout): string[] {

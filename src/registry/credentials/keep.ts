@@ -1,8 +1,9 @@
-import { chmodSync, lstatSync, mkdirSync, realpathSync } from "node:fs";
+import { chmodSync, lstatSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { quietly, replaceFile, syncDirectorySync } from "../../kit/atomic.ts";
 import { uniqueToken } from "../../kit/liveness.ts";
 import { acquireLock } from "../../kit/lock.ts";
+import { makeFolder } from "../../kit/make-folder.ts";
 import { storageFailure } from "../../kit/storage-failure.ts";
 import type { Credential } from "../face.ts";
 import { readAuthFile } from "./auth-file.ts";
@@ -64,7 +65,7 @@ function entryOf(credential: Credential): Record<string, string> {
 /** Changes the auths of a file while nobody else of us does. */
 async function change(given: string, edit: (auths: Record<string, unknown>) => void): Promise<void> {
   try {
-    mkdirSync(dirname(given), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(given), 0o700);
     const path = lstatSync(given, { throwIfNoEntry: false })?.isSymbolicLink() ? realpathSync(given) : given;
     const folder = dirname(path);
     using _lock = await acquireLock(folder);
