@@ -3,7 +3,7 @@ import { openImage } from "../image/open.ts";
 import { Failure } from "../kit/error.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { type Digest, parseDigest } from "../oci/digest.ts";
-import { isIndexType } from "../oci/media-type.ts";
+import { isForeignLayer } from "../oci/media-type.ts";
 import { formatPlatform, matchesPlatform, type Platform } from "../oci/platform.ts";
 import { DEFAULT_REGISTRY, familiarName, formatReference, parseReference, type Reference, withDefaultTag } from "../oci/reference.ts";
 import type { OfferingStore } from "../store/offers.ts";
@@ -63,12 +63,19 @@ export function findImages(store: OfferingStore, task: Task, how: Finding = {}):
       const image = rooted(name, await openImage(store, root, platform), root);
       // Nought's own are made for each platform; a person's are taken as they are.
       const own = how.remote !== undefined && isReserved(name) && image.annotations?.[MADE_BY] !== undefined;
-      return own && !matchesPlatform(platform, image.config) ? undefined : image;
+      if (own && !matchesPlatform(platform, image.config)) return undefined;
+      // Its layers are in use from here on, whoever takes the name away.
+      const whole = await holds(image);
+      return whole || how.remote === undefined ? image : undefined;
     } catch (error) {
-      // An index that was pulled for another platform lists more than there is.
-      if (how.remote && isIndexType(root.mediaType) && error instanceof Failure && error.code === "NOT_FOUND") return undefined;
+      // An index that was pulled for another platform lists more than there is; and somebody may prune beside.
+      if (how.remote && error instanceof Failure && error.code === "NOT_FOUND") return undefined;
       throw error;
     }
+  };
+  const holds = async ({ layers }: Image): Promise<boolean> => {
+    const there = await Promise.all(layers.map(({ blob }) => isForeignLayer(blob.mediaType) || store.has(blob.digest)));
+    return there.every(Boolean);
   };
   return {
     settle: bases.settle,

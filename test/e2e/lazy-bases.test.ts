@@ -1,6 +1,6 @@
 /** Bases in registries: what a build asks a registry for, and what it leaves alone. Every request is counted. */
 import assert from "node:assert/strict";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { whyNot } from "../../src/sandbox/testing/box.ts";
@@ -170,6 +170,10 @@ test("a build that keeps its image brings all layers, unpacks none of those it o
   assert.deepEqual([...one.log, ...two.log], []);
   await out(env, "save", "-o", "kept.tar", "kept");
   if (!cannotRun) assert.match(await out(env, "run", "--rm", "--network", "none", "kept", "few"), /scratch/);
+  // A layer that was lost comes again, alone.
+  rmSync(join(env["NOUGHT_STORE"] as string, "blobs/sha256", (layers[1] as string).slice(7)));
+  await build(env, `${lines}ENV MORE=2\n`, "-t", "more");
+  assert.deepEqual(fetched(one), [layers[1]]);
   await assertWhole(env["NOUGHT_STORE"] as string, "keeps");
 });
 
@@ -235,4 +239,36 @@ test("a build that fails names no image; a base that came whole is kept for the 
   assert.match(failed.stderr, />>> COPY nothing \/b/);
   assert.doesNotMatch(await out(env, "images"), /never/);
   await assertWhole(env["NOUGHT_STORE"] as string, "fails");
+});
+
+test("S14: prune and rmi in a loop beside builds on a base in a registry: what is gone comes again, and nobody loses what he uses", async () => {
+  const env = at("pruned");
+  const base = `${one.host}/base:1`;
+  nought.write({ "ctx/file": "a file\n" });
+  nought.write({ "kept/Dockerfile": `FROM ${base}\nCOPY file /app/\nWORKDIR /app/more\n`, "kept/file": "kept\n" });
+  nought.write({ "sent/Dockerfile": `FROM ${base}\nCOPY file /app/\nCOPY --from=${one.host}/tools:1 /other /\n`, "sent/file": "sent\n" });
+  const over = new AbortController();
+  const pruning = (async () => {
+    const commands = ["image prune -a -f", "builder prune -a -f", "system prune -a -f", `rmi -f ${base}`];
+    for (let turn = 0; !over.signal.aborted; turn++) await ran(env, ...(commands[turn % commands.length] as string).split(" "));
+  })();
+  const ids = new Set<string>();
+  try {
+    for (let round = 0; round < 6; round++) {
+      const both = await Promise.all([
+        ran(env, "build", "-q", "-t", "kept", "kept"),
+        ran(env, "build", "-q", "--push", "-t", `${one.host}/sent:1`, "sent"),
+      ]);
+      for (const { status, stdout, stderr } of both) {
+        assert.equal(status, 0, `round ${round}: ${stderr}`);
+        ids.add(stdout);
+      }
+    }
+  } finally {
+    over.abort();
+    await pruning;
+  }
+  assert.equal(ids.size, 2, "the same images every time");
+  await assertWhole(env["NOUGHT_STORE"] as string, "pruned");
+  assert.equal(await fileOf(`${one.host}/sent:1`, "/other"), "something else\n");
 });
