@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { EarlyThreads } from "../debian/deb-readers.ts";
 import type { Archive, ArchiveOptions } from "../debian/face.ts";
 import { openImage } from "../image/open.ts";
 import { Failure } from "../kit/error.ts";
@@ -88,8 +89,10 @@ async function makeNamed(
     const annotations = { ...recipe.annotations, [MADE_BY]: `${familiarName(reference)} ${suite} ${RECIPE_VERSION}` };
     const last = recipe.apt ? (await import("./apt-sources.ts")).aptSources({ ...choice, suite, cacheDir: "" }, task) : undefined;
     const whole = { ...recipe, annotations, stages: last ? [...recipe.stages, last] : recipe.stages };
+    // Those of one stage are small pieces: they are read before a thread has started.
+    await using early = whole.stages.length > 1 ? new EarlyThreads() : undefined;
     const pinned = await pin(whole, wanted, archive, task);
-    const made = await makeImage(whole, pinned, wanted, { store, shelf: openShelf(store, task), archive, task });
+    const made = await makeImage(whole, pinned, wanted, { store, shelf: openShelf(store, task), archive, task, early });
     const root = made.image.descriptor;
     // One for another processor is used without a name, so that it does not stand where this machine's own should.
     if (foreign) {

@@ -1,5 +1,6 @@
 import { Site } from "../debian/data/site.ts";
 import { DebContents } from "../debian/deb-contents.ts";
+import type { EarlyThreads } from "../debian/deb-readers.ts";
 import type { Archive, LockEntry } from "../debian/face.ts";
 import { type Assembled, assemble } from "../image/assemble.ts";
 import type { Layer } from "../image/layer.ts";
@@ -20,6 +21,8 @@ export interface MakeTools {
   readonly shelf: Shelf;
   readonly archive: Archive;
   readonly task: Task;
+  /** Threads for packages that were started while these were being chosen. */
+  readonly early?: EarlyThreads | undefined;
 }
 
 /**

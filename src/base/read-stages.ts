@@ -1,10 +1,9 @@
 import type { Deb } from "../debian/deb.ts";
 import type { DebContents } from "../debian/deb-contents.ts";
 import { openDebReaders } from "../debian/deb-readers.ts";
-import type { Archive, LockEntry } from "../debian/face.ts";
+import type { LockEntry } from "../debian/face.ts";
 import { Failure } from "../kit/error.ts";
-import type { ContentStore } from "../store/face.ts";
-import type { Task } from "../task/task.ts";
+import type { MakeTools } from "./make.ts";
 
 /** Packages of all stages on their way: each stage is waited for when it is made. */
 export interface StageReads extends AsyncDisposable {
@@ -23,11 +22,11 @@ const WIDTH = 4;
 export function readStages(
   stages: readonly (readonly LockEntry[])[],
   contents: DebContents,
-  { archive, store, task }: { readonly archive: Archive; readonly store: ContentStore; readonly task: Task },
+  { archive, store, task, early }: Pick<MakeTools, "archive" | "store" | "task" | "early">,
 ): StageReads {
   const wanted = stages.flat();
   const packed = wanted.reduce((sum, { size }) => sum + size, 0);
-  const readers = openDebReaders(packed, { contents, temporary: () => store.temporary(), task });
+  const readers = openDebReaders(packed, { contents, temporary: () => store.temporary(), task, early });
   const queue = stages.flatMap((stage) => [...stage].sort((a, b) => b.size - a.size));
   const reads = new Map(wanted.map((entry) => [entry, Promise.withResolvers<Deb>()]));
   let over: unknown;

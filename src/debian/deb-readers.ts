@@ -20,20 +20,38 @@ export interface ReadTarget {
   /** Gives the path of a file that does not exist yet. */
   temporary(): Promise<string>;
   readonly task: Task;
+  readonly early?: EarlyThreads | undefined;
 }
 
-/** Threads, whatever the machine has: each holds a dictionary and one package. */
-const MOST = 8;
+/** Threads: no more than so many, whatever the machine has, since each holds a dictionary and one package. */
+const WIDTH = Math.min(8, availableParallelism());
 /** Bytes of one package's plain archive that a thread keeps in memory. */
 const HELD = 64 << 20;
 /** Packages that are together smaller than this (packed) are read sooner than a thread has started. */
 const SMALL = 1 << 20;
 
+/** Threads started before it is known what they will read: while a server is asked, a core is free. Those that nobody took are ended. */
+export class EarlyThreads implements AsyncDisposable {
+  readonly #idle = Array.from({ length: WIDTH < 2 ? 0 : WIDTH }, () => new ReaderThread());
+
+  constructor() {
+    for (const one of this.#idle) one.start();
+  }
+
+  take(): ReaderThread | undefined {
+    return this.#idle.pop();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#idle.splice(0).map((one) => one.end()));
+  }
+}
+
 /**
  * Readers for packages that have so many bytes in all, packed: threads, as many as the machine runs at once, or this thread alone where
  * there is little to read. Threads start when there is something for them, and all have ended when the readers are disposed of.
  */
-export function openDebReaders(packed: number, target: ReadTarget, width = Math.min(MOST, availableParallelism())): DebReaders {
+export function openDebReaders(packed: number, target: ReadTarget, width = WIDTH): DebReaders {
   return packed < SMALL || width < 2 ? readHere(target) : readInThreads(target, width);
 }
 
@@ -44,14 +62,14 @@ function readHere({ contents, task }: ReadTarget): DebReaders {
   };
 }
 
-function readInThreads({ contents, temporary, task }: ReadTarget, width: number): DebReaders {
+function readInThreads({ contents, temporary, task, early }: ReadTarget, width: number): DebReaders {
   const all: ReaderThread[] = [];
   const idle: ReaderThread[] = [];
   const waiting: (() => void)[] = [];
   const take = async (): Promise<ReaderThread> => {
     while (idle.length === 0) {
       if (all.length < width) {
-        const one = new ReaderThread();
+        const one = early?.take() ?? new ReaderThread();
         all.push(one);
         return one;
       }

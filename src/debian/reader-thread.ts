@@ -13,6 +13,13 @@ export class ReaderThread {
   #done: ((answer: DebAnswer | Ended) => void) | undefined;
   #end: Ended | undefined;
 
+  /** Starts it before there is anything to read. */
+  start(): void {
+    this.#worker ??= this.#start();
+    // What is wrong is told when it is asked.
+    this.#worker.catch(() => {});
+  }
+
   /** Has a package read; one at a time. `ended` says that the thread is no more, and why. */
   async ask(request: DebRequest): Promise<DebAnswer | Ended> {
     const worker = await (this.#worker ??= this.#start());
