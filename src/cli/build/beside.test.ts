@@ -31,7 +31,10 @@ test("a file beside the Dockerfile says what stands in for its images", async ()
 test("it reaches no folder of the machine, and mistakes are told with their line", async () => {
   await assert.rejects(read("contexts: {x: /etc}\n"), { code: "USAGE", message: /x is neither debian:/ });
   await assert.rejects(read("contexts: {x: oci-layout:///etc}\n"), { code: "USAGE" });
-  await assert.rejects(read("contexts:\n  x: debian:trixie?packages=A\n"), { code: "USAGE" });
+  await assert.rejects(read("contexts:\n  x: debian:trixie?packages=A\n"), {
+    code: "USAGE",
+    message: /nought.yaml: build context debian:trixie/,
+  });
   await assert.rejects(read("\ncontext: {}\n"), { code: "USAGE", message: /nought.yaml:2: nought.yaml has no "context"/ });
   await assert.rejects(read("contexts: [a\n"), { code: "USAGE" });
 });

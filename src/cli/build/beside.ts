@@ -34,7 +34,17 @@ export async function contextsBeside(dockerfile: BuildRequest["dockerfile"]): Pr
       throw new Failure("USAGE", `${printable(path)}: ${printable(name)} is neither debian:SUITE?packages=… nor docker-image://NAME`, {
         hint: "Folders, archives and addresses are given with --build-context.",
       });
-    found.push(await readNamedContext(`${name}=${value}`));
+    found.push(await named(name, value, path));
   }
   return found;
+}
+
+async function named(name: string, value: string, path: string): Promise<readonly [string, NamedContext]> {
+  try {
+    return await readNamedContext(`${name}=${value}`);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    const { code, message, hint } = error;
+    throw new Failure(code, `${printable(path)}: ${message}`, { cause: error, ...(hint === undefined ? {} : { hint }) });
+  }
 }
