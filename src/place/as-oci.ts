@@ -9,7 +9,8 @@ import { isForeign, readDocuments } from "./documents.ts";
 /**
  * The same image with the OCI's media types instead of docker's, for OCI layouts: skopeo, podman and others read nothing else there.
  * Configurations and layers stay byte for byte, and with them the image ID; manifests and indexes of docker's types are written anew.
- * What has none comes back as it is. With `partial`, what an index lists and is not there stays as it is listed. Throws what reading documents throws.
+ * What has none comes back as it is. With `partial`, what an index lists and is not there stays as it is listed. Throws what reading
+ * documents throws.
  */
 export async function asOci(
   from: BytesReader,

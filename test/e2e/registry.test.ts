@@ -226,3 +226,32 @@ test(
     assert.match(nought.out("push", `${host}/mounted:1`), /: Mounted from multi\n/);
   },
 );
+
+test(
+  "an index that was pulled for one platform is not made less in its registry; elsewhere the part that is here goes",
+  noRegistry,
+  async () => {
+    const other = await startRegistry();
+    try {
+      const name = `${host}/kept:all`;
+      nought.out("build", "-q", "--platform", "linux/amd64,linux/arm64", "-t", name, "--push", "ctx");
+      const before = nought.out("manifest", "get", `docker://${name}`);
+      nought.run(["rmi", name]);
+      nought.run(["image", "prune", "-af"]);
+      nought.out("pull", "-q", name);
+      assert.doesNotMatch(nought.out("push", name), /Pushed/);
+      assert.equal(nought.out("manifest", "get", `docker://${name}`), before);
+      nought.out("tag", name, `${host}/kept:too`);
+      nought.out("push", "-q", `${host}/kept:too`);
+      assert.equal(nought.out("manifest", "get", `docker://${host}/kept:too`), before);
+      nought.out("tag", name, `${other.host}/part:1`);
+      const pushed = nought.run(["push", `${other.host}/part:1`]);
+      assert.match(pushed.stderr, /of 2 manifests in the index 1 are here: sha256:[0-9a-f]{64} alone is copied/);
+      const wrong = nought.run(["image", "inspect", "--platform", "linux/arm64", `docker://${other.host}/part:1`]);
+      assert.equal(wrong.status, 1);
+      assert.match(wrong.stderr, /is for linux\/amd64, not for linux\/arm64/);
+    } finally {
+      await other.close();
+    }
+  },
+);

@@ -37,7 +37,8 @@ export interface Pushed {
 
 /**
  * Pushes an image of the store under a name. What the registry has is not sent again; what another of its repositories has is mounted. The
- * tag is set last. Of an index of which the store has only a part, that part goes. Throws AUTH, NETWORK, DIGEST, NOT_FOUND.
+ * tag is set last. Of an index of which the store has only a part, that part goes, unless the registry has the index: then the name leads
+ * to that, and no platform is lost. Throws AUTH, NETWORK, DIGEST, NOT_FOUND.
  */
 export async function pushImage(
   name: Reference,
@@ -48,7 +49,19 @@ export async function pushImage(
   task: Task,
 ): Promise<Pushed> {
   await store.hold(root);
-  return sendImage(name, await presentPart(store, root, task), packing, store, store, around, task);
+  const told: Parameters<Task["emit"]>[0][] = [];
+  const part = await presentPart(store, root, { signal: task.signal, emit: (event) => void told.push(event) });
+  if (part !== root) {
+    const { openRepository } = await import("../../registry/repository.ts");
+    await using to = await openRepository(name, { ...around, access: "push" }, task);
+    if (await to.has(root.digest, root.mediaType)) {
+      await to.publish(packing.byDigest ? withDigest(name, root.digest) : name, root, task);
+      const layers = partsOf(store, part).layers.map((digest) => ({ digest, what: wordsFor(undefined, undefined) }));
+      return { root, layers, referrers: 0 };
+    }
+  }
+  for (const event of told) task.emit(event);
+  return sendImage(name, part, packing, store, store, around, task);
 }
 
 /** The same for an image of which not all is in the store: its documents are read there, and what the registry lacks through `from`. */

@@ -1,6 +1,7 @@
 import { openImage } from "../../image/open.ts";
-import { hostPlatform, parsePlatform } from "../../oci/platform.ts";
-import { withDefaultTag } from "../../oci/reference.ts";
+import { Failure } from "../../kit/error.ts";
+import { formatPlatform, hostPlatform, matchesPlatform, parsePlatform } from "../../oci/platform.ts";
+import { familiarName, withDefaultTag } from "../../oci/reference.ts";
 import type { StoredImage } from "../catalog.ts";
 import type { Invocation } from "../command.ts";
 
@@ -23,11 +24,18 @@ export async function readRemoteImage(
   await using _ = place;
   const name = withDefaultTag(bare);
   const root = await resolveNamed(place, name, task);
-  const { descriptor, configDescriptor, config, layers } = await openImage(
-    place,
-    root,
-    platform === undefined ? hostPlatform() : parsePlatform(platform),
-  );
+  const wanted = platform === undefined ? hostPlatform() : parsePlatform(platform);
+  const { descriptor, configDescriptor, config, layers } = await openImage(place, root, wanted);
+  if (platform !== undefined && !matchesPlatform(wanted, config)) {
+    const has = formatPlatform({
+      os: config.os,
+      architecture: config.architecture,
+      ...(config.variant ? { variant: config.variant } : {}),
+    });
+    throw new Failure("NOT_FOUND", `${familiarName(name)} is for ${has}, not for ${formatPlatform(wanted)}`, {
+      hint: `Leave --platform away to look at it for ${has}.`,
+    });
+  }
   const image: StoredImage = {
     id: configDescriptor.digest,
     root,
