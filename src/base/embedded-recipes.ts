@@ -161,6 +161,7 @@ const JAVA: Stage = {
     "var/lib/systemd",
     "usr/share/pam*",
     "usr/lib/jvm/*/lib/jexec",
+    "usr/lib/*/glib-2.0",
     "usr/lib/jvm/*/lib/server/classes_nocoops.jsa",
     "usr/share/ca-certificates-java",
     "usr/lib/jvm/*/bin/*",
