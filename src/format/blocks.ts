@@ -1,6 +1,6 @@
 /**
- * Cuts a stream into blocks of one size, the last one smaller. The source may use its buffers again; so does this: a block is the reader's until it
- * asks for the `rounds`th block after it. No block for an empty stream.
+ * Cuts a stream into blocks of one size, the last one smaller. The source may use its buffers again; so does this: a block is the
+ * reader's until it asks for the `rounds`th block after it. No block for an empty stream.
  */
 export async function* blocks(source: AsyncIterable<Uint8Array>, size: number, rounds: number): AsyncGenerator<Buffer> {
   const memory: Buffer[] = [];
@@ -28,8 +28,8 @@ export async function* blocks(source: AsyncIterable<Uint8Array>, size: number, r
 }
 
 /**
- * Does work on each item, at most `width` at a time, and gives the results in the order of the items. An item is done with when the `width`th after it
- * is asked for. The first failure ends it.
+ * Does work on each item, at most `width` at a time, and gives the results in the order of the items. An item is done with when the
+ * `width`th after it is asked for. The first failure ends it.
  */
 export async function* inFlight<T, R>(items: AsyncIterable<T>, width: number, work: (item: T) => Promise<R>): AsyncGenerator<R> {
   const running: Promise<R>[] = [];

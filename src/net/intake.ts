@@ -7,7 +7,7 @@ const SMALL = 64 << 10;
 const BLOCK = 512 << 10;
 /** A block with less room than this is handed on: reading a few bytes costs as much as reading many. */
 const LEAST = 32 << 10;
-/** Bodies of which less is to come leave their connection to the next request; others end with it. Bytes, for this machine and for others. */
+/** Shorter bodies leave their connection to the next request; others end with it. Bytes, for this machine and for others. */
 const WORTH = { near: 1 << 20, far: 16 << 20 };
 /** Milliseconds after which what came is handed on, however little: somebody may be watching. */
 const OVERDUE = 200;
@@ -22,9 +22,9 @@ interface Intake {
 const intakes = new WeakMap<object, Intake>();
 
 /**
- * Makes an agent's connections able to read large bodies straight into memory that is used again (`bodyOf`). Node allocates 64 KiB for every
- * piece of a body and copies it once more in its parser; for a gigabyte the garbage collector then works longer than the hash. Not for agents that
- * speak through a proxy. Returns the agent.
+ * Makes an agent's connections able to read large bodies straight into memory that is used again (`bodyOf`). Node allocates 64 KiB for
+ * every piece of a body and copies it once more in its parser; for a gigabyte the garbage collector then works longer than the hash. Not
+ * for agents that speak through a proxy. Returns the agent.
  */
 export function readingInBlocks<A extends Agent>(agent: A): A {
   const connect = agent.createConnection;

@@ -7,9 +7,9 @@ import { createPatience, isPassing } from "./pause.ts";
 import { begin, finish, type Known, locationOf, lost, reset, SMALL, type Uploader, uploadKnown } from "./upload.ts";
 
 /**
- * Sends a blob that is made while it is sent, so that its digest is known at the end only: one PATCH without a length, then the PUT that names
- * the digest, as docker and skopeo do. Where the line breaks it is made again from its beginning. What turns out to be small goes in one
- * piece. Throws what making it throws, NETWORK, AUTH, and a Refusal where a registry takes no bodies of unknown length.
+ * Sends a blob that is made while it is sent, so that its digest is known at the end only: one PATCH without a length, then the PUT that
+ * names the digest, as docker and skopeo do. Where the line breaks it is made again from its beginning. What turns out to be small goes in
+ * one piece. Throws what making it throws, NETWORK, AUTH, and a Refusal where a registry takes no bodies of unknown length.
  */
 export async function uploadMade(to: Uploader, source: Rereadable): Promise<Known> {
   const patience = createPatience(to.retryMs, to.task, (problem) =>

@@ -8,8 +8,8 @@ import type { ContentStore } from "../../store/face.ts";
 const NO_STREAMS = new Set([400, 404, 405, 411, 413, 415, 416, 501]);
 
 /**
- * A repository as the place where layers go while they are packed. A registry that takes no body of unknown length gets none: then the layer
- * is packed into the store, and sent from there in one piece. `mountFrom` names a repository beside it that has a blob.
+ * A repository as the place where layers go while they are packed. A registry that takes no body of unknown length gets none: then the
+ * layer is packed into the store, and sent from there in one piece. `mountFrom` names a repository beside it that has a blob.
  */
 export function packingInto(to: Repository, store: ContentStore, mountFrom: (blob: Digest) => string | undefined): PackedPlace {
   return {
