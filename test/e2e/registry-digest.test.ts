@@ -53,6 +53,8 @@ for (const [kind, { host }] of registries) {
       assert.equal(md["containerimage.digest"], file("digest"));
       await there(repository, file("digest"));
     }
+    const archive = await told("build", "-o", "type=oci,dest=x.tar,push-by-digest=true", "ctx");
+    assert.match(archive.stderr, /type=oci cannot be pushed/);
     const tagged = await told("build", "-o", `type=registry,name=${host}/one:x,push-by-digest=true`, "ctx");
     assert.equal(tagged.status, 2);
     assert.match(tagged.stderr, /can't push tagged ref .*\/one:x by digest/);

@@ -55,8 +55,9 @@ export function readOutput(text: string): ReadOutput {
   const type = take("type");
   if (type === undefined) throw new Failure("USAGE", `type is required for output "${printable(text)}"`);
   const push = isTrue(take("push"));
-  if (push && type !== "image" && type !== "registry") throw new Failure("USAGE", `output type=${printable(type)} cannot be pushed`);
   const byDigest = isTrue(take("push-by-digest"));
+  if ((push || byDigest) && type !== "image" && type !== "registry")
+    throw new Failure("USAGE", `output type=${printable(type)} cannot be pushed`);
   if (type === "cacheonly")
     throw new Failure("UNSUPPORTED", "output type cacheonly: nought keeps an image of every build; `nought image prune` removes it");
   if (!TYPES.includes(type as (typeof TYPES)[number]))
