@@ -17,6 +17,8 @@ interface Intake {
   /** Takes the place of the parser of HTTP for the rest of a body. */
   body: Blocks | undefined;
   answer: IncomingMessage | undefined;
+  /** Whether all that was read before has come out of the parser, which sees no more from then on. */
+  direct: boolean;
 }
 
 const intakes = new WeakMap<object, Intake>();
@@ -29,15 +31,21 @@ const intakes = new WeakMap<object, Intake>();
 export function readingInBlocks<A extends Agent>(agent: A): A {
   const connect = agent.createConnection;
   agent.createConnection = function (options, done) {
-    const intake: Intake = { body: undefined, answer: undefined };
+    const intake: Intake = { body: undefined, answer: undefined, direct: false };
     const small = Buffer.allocUnsafeSlow(SMALL);
     const onread = {
-      // Not before what was read earlier has come out of the parser.
-      buffer: () => (socket?.readableLength === 0 && intake.answer?.readableLength === 0 ? intake.body?.space() : undefined) ?? small,
+      buffer() {
+        if (intake.body === undefined) return small;
+        intake.direct ||= socket.readableLength === 0 && intake.answer?.readableLength === 0;
+        return (intake.direct ? intake.body.space() : undefined) ?? small;
+      },
       callback(size: number, into: Uint8Array) {
         const { body } = intake;
-        if (into === small || body === undefined) return socket.push(Buffer.from(into.subarray(0, size)));
-        if (body.filled(size)) intake.body = undefined;
+        if (body === undefined || !intake.direct) return socket.push(Buffer.from(into.subarray(0, size)));
+        // The first bytes after a pause land in the small buffer: there was no room in a block when reading stopped.
+        if (into === small) body.take(small.subarray(0, size));
+        else body.filled(size);
+        if (body.complete) intake.body = undefined;
         return !body.stop();
       },
     };
@@ -69,6 +77,7 @@ export async function* bodyOf(answer: IncomingMessage): AsyncGenerator<Buffer> {
   try {
     intake.body = blocks;
     intake.answer = answer;
+    intake.direct = false;
     answer.on("error", broken).on("close", closed).on("data", take);
     if (answer.destroyed) closed();
     yield* blocks.read();
@@ -111,13 +120,16 @@ class Blocks {
     return this.#current?.subarray(this.#fill, Math.min(BLOCK, this.#fill + this.#left));
   }
 
-  /** So many bytes were read into the place that `space` gave. True for the last. */
-  filled(size: number): boolean {
+  get complete(): boolean {
+    return this.#left === 0;
+  }
+
+  /** So many bytes were read into the place that `space` gave. */
+  filled(size: number): void {
     this.#fill += size;
     this.#left -= size;
     const due = BLOCK - this.#fill < LEAST || this.#left === 0 || Date.now() - this.#told > OVERDUE;
     if (due) this.#handOn();
-    return this.#left === 0;
   }
 
   /** Whether reading must stop until a block is free. */
@@ -126,8 +138,9 @@ class Blocks {
     return this.stopped;
   }
 
-  /** Bytes that came through the parser. */
-  take(chunk: Buffer): void {
+  /** Bytes that were read elsewhere; what comes after the end of the body is not looked at. */
+  take(read: Buffer): void {
+    const chunk = read.subarray(0, this.#left);
     for (let at = 0; at < chunk.length; ) {
       // More than two blocks hold comes only from what was read before they were there.
       this.#current ??= this.#free.pop() ?? Buffer.allocUnsafeSlow(BLOCK);
