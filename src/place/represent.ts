@@ -35,8 +35,8 @@ export interface PackedPlace extends BytesWriter {
 
 /** Bytes between two reports. */
 const REPORT = 4 << 20;
-/** Large layers that are compressed at once, at most. */
-const LANES = 4;
+/** Large layers that are compressed at once, at most: two keep the four threads of Node's pool busy, and more only take memory. */
+const LANES = 2;
 const LEVELS = { gzip: [0, 9, USUAL_GZIP], zstd: [1, 19, 3], uncompressed: [0, 0, 0] } as const;
 
 /**
