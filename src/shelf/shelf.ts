@@ -47,12 +47,15 @@ export function openShelf(store: ContentStore, task: Task): Shelf {
       if (!draft) {
         draft = indexOf(store, layer, task);
         drafts.set(layer.diffId, draft);
+        draft.catch(() => drafts.delete(layer.diffId));
       }
       return draft;
     },
     async open(diffId) {
       const unpacked = plain.get(diffId) ?? unpack(store, diffId, layers.get(diffId));
       plain.set(diffId, unpacked);
+      // A layer that was not there may come: a step that is done anew often makes the very one that was pruned.
+      unpacked.catch(() => plain.delete(diffId));
       await unpacked;
       return store.openFile(diffId);
     },
