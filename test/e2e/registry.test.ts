@@ -244,6 +244,11 @@ test(
       nought.out("tag", name, `${host}/kept:too`);
       nought.out("push", "-q", `${host}/kept:too`);
       assert.equal(nought.out("manifest", "get", `docker://${host}/kept:too`), before);
+      nought.out("copy", name, `docker://${host}/kept:copied`);
+      assert.equal(nought.out("manifest", "get", `docker://${host}/kept:copied`), before);
+      nought.out("copy", name, "store:beside:1");
+      assert.equal(nought.out("manifest", "get", "beside:1"), before);
+      assert.match(nought.run(["copy", name, "oci:layout"]).stderr, /alone is copied/);
       nought.out("tag", name, `${other.host}/part:1`);
       const pushed = nought.run(["push", `${other.host}/part:1`]);
       assert.match(pushed.stderr, /of 2 manifests in the index 1 are here: sha256:[0-9a-f]{64} alone is copied/);

@@ -30,7 +30,14 @@ export async function copyBetween(call: Invocation, from: PlaceWord, to: PlaceWo
   const platform = to.kind === "docker-archive" ? (how.platform ?? hostPlatform()) : how.platform;
   const { name, place } = source;
   if (name && place) await admitImage({ place, name, root: source.root, platform }, call.env, task);
-  const root = await choose(source, platform);
+  // The store keeps an index of which only a part came, and so may a registry.
+  const keepsWhole = to.kind === "registry" || (to.kind === "store" && source.stored);
+  const root = keepsWhole && platform === undefined && source.whole ? source.whole : await choose(source, platform);
+  if (source.whole && !keepsWhole) {
+    const { presentPart } = await import("../registry/push.ts");
+    // Says that only a part is here.
+    await presentPart(await call.store(), source.whole, task);
+  }
   switch (to.kind) {
     case "registry":
       // Awaited here: the source is closed when this function ends.
@@ -104,7 +111,9 @@ async function toRegistry(
 ): Promise<Descriptor> {
   const { surroundings } = await import("../../registry/surroundings.ts");
   const around = surroundings(call.env, task);
-  if (source.stored) return fromStore(call, root, name, { ...how.packing, referrers: how.referrers === true }, around, task);
+  // A digest is that of the index, or of what is here of it.
+  const wanted = source.whole && root === source.whole && name.digest !== undefined && name.digest !== root.digest ? source.root : root;
+  if (source.stored) return fromStore(call, wanted, name, { ...how.packing, referrers: how.referrers === true }, around, task);
   checkDigest(name, root);
   const [{ openRepository }, { copyImage }] = await Promise.all([import("../../registry/repository.ts"), import("../../place/copy.ts")]);
   const near = source.name?.registry === name.registry && source.name.repository !== name.repository ? source.name.repository : undefined;

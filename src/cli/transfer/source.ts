@@ -21,6 +21,8 @@ export interface Source extends AsyncDisposable {
   readonly root: Descriptor;
   /** Whether it is in the local store, where layers are plain: a registry gets them packed. */
   readonly stored: boolean;
+  /** The index that `root` is the present part of, where the store has not all of it. */
+  readonly whole?: Descriptor;
   /** The registry's name of it. */
   readonly name?: Reference;
   /** The registry's repository, where signatures of it are. */
@@ -141,8 +143,16 @@ async function fromStore(call: Invocation, text: string, task: Task): Promise<So
   if (!found) throw noSuchImage(text);
   await store.hold(found.image.root);
   const { presentPart } = await import("../registry/push.ts");
-  const root = await presentPart(store, found.image.root, task);
-  return { from: store, root, stored: true, referrers: (subject) => store.referrers(subject), async [Symbol.asyncDispose]() {} };
+  const whole = found.image.root;
+  const root = await presentPart(store, whole, { signal: task.signal, emit: () => {} });
+  return {
+    from: store,
+    root,
+    stored: true,
+    ...(root === whole ? {} : { whole }),
+    referrers: (subject) => store.referrers(subject),
+    async [Symbol.asyncDispose]() {},
+  };
 }
 
 /** The source of referrers that a list of documents is. Every entry is read: lists of layouts are short. */
