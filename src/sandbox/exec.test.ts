@@ -11,7 +11,7 @@ import { findProgram, setEngine } from "./engine.ts";
 import { type ExecSpec, execDetached, execInside } from "./exec.ts";
 import { ownPrivileges } from "./privileges.ts";
 import type { SandboxIo, SandboxSpec } from "./spec.ts";
-import { Box, type Result, whyNot } from "./testing/box.ts";
+import { Box, collecting, type Result, signalWhenUp, whyNot } from "./testing/box.ts";
 
 const skip = whyNot();
 const box = skip ? undefined : new Box();
@@ -45,12 +45,7 @@ async function container(line: string, changes: Partial<SandboxSpec> = {}): Prom
 async function inside({ init }: DetachedSandbox, line: string, changes: Partial<ExecSpec> = {}, io: SandboxIo = {}): Promise<Result> {
   const text: [string, string] = ["", ""];
   const spec = { ...plain, args: ["sh", "-c", line], ...changes };
-  const exit = await execInside(
-    init,
-    spec,
-    { ...io, out: (stream, chunk) => void (text[stream - 1] += Buffer.from(chunk).toString()) },
-    createTask(),
-  );
+  const exit = await execInside(init, spec, { ...io, out: collecting(text, io) }, createTask());
   return { ...exit, out: text[0], err: text[1] };
 }
 
@@ -128,7 +123,7 @@ for (const engine of ["nbox", "perl"] as const) {
     assert.equal((await inside(one, "wc -c", {}, { stdin: pieces() })).out, "500000\n");
     assert.equal((await inside(one, "cat; echo end")).out, "end\n");
     const trap = "trap 'echo got; exit 5' TERM; echo up; while :; do sleep 0.05; done";
-    const told = await inside(one, trap, {}, { started: ({ signal }) => void setTimeout(() => signal("SIGTERM"), 150) });
+    const told = await inside(one, trap, {}, signalWhenUp("SIGTERM"));
     assert.equal(`${told.out} ${told.code}`, "up\ngot\n 5");
     const abort = new AbortController();
     const task = createTask(undefined, abort.signal);

@@ -12,7 +12,7 @@ import { ownPrivileges } from "./privileges.ts";
 import { runSandbox } from "./run.ts";
 import { findRuntime } from "./runtime/version.ts";
 import { notedOwner, OWNER_ATTRIBUTE } from "./seccomp/owners.ts";
-import { Box, runCollecting, whyNot } from "./testing/box.ts";
+import { Box, runCollecting, signalWhenUp, whyNot } from "./testing/box.ts";
 import { sandboxSuite } from "./testing/suite.ts";
 
 const skip = whyNot();
@@ -115,9 +115,7 @@ test("a program that is the helper itself cannot write to it (CVE-2019-5736)", {
 test("an init as process 1 hands signals on and collects orphans", { skip: skip || (sharedProc && "no /proc of its own") }, async () => {
   const line =
     "echo $$; (sleep 0.05 &) ; sleep 0.2; cat /proc/[0-9]*/stat | grep -c ') Z'; trap 'exit 9' TERM; echo up; while :; do sleep 0.05; done";
-  const running = here().run(here().spec({ args: ["sh", "-c", line], init: true }), {
-    started: (control) => void setTimeout(() => control.signal("SIGTERM"), 600),
-  });
+  const running = here().run(here().spec({ args: ["sh", "-c", line], init: true }), signalWhenUp("SIGTERM"));
   const { code, out } = await running;
   assert.equal(`${out}${code}`, "2\n0\nup\n9");
   assert.deepEqual(await here().run(here().spec({ args: ["sh", "-c", "kill -9 $$"], init: true })), { code: 137, out: "", err: "" });

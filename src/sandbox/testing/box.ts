@@ -17,7 +17,7 @@ import { createTask, type Task } from "../../task/task.ts";
 import { DEFAULT_CAPABILITIES } from "../capability.ts";
 import { ownPrivileges } from "../privileges.ts";
 import { type Machine, runSandbox } from "../run.ts";
-import { type MountPoint, mountPoints, type SandboxExit, type SandboxIo, type SandboxSpec } from "../spec.ts";
+import { type MountPoint, mountPoints, type SandboxControl, type SandboxExit, type SandboxIo, type SandboxSpec } from "../spec.ts";
 
 const BUSYBOX = ["/bin/busybox", "/usr/bin/busybox"].find((path) => existsSync(path) && isStatic(path));
 const APPLETS =
@@ -116,13 +116,32 @@ export async function runCollecting(
   machine: Machine = {},
 ): Promise<Result> {
   const text: [string, string] = ["", ""];
-  const exit = await runSandbox(
-    spec,
-    { ...io, out: (stream, chunk) => void (text[stream - 1] += Buffer.from(chunk).toString()) },
-    task,
-    machine,
-  );
+  const exit = await runSandbox(spec, { ...io, out: collecting(text, io) }, task, machine);
   return { ...exit, out: text[0], err: text[1] };
+}
+
+/** Takes output into a pair of texts, and hands it on. */
+export function collecting(text: [string, string], io: SandboxIo): NonNullable<SandboxIo["out"]> {
+  return (stream, chunk, at) => {
+    text[stream - 1] += Buffer.from(chunk).toString();
+    io.out?.(stream, chunk, at);
+  };
+}
+
+/** Sends a signal as soon as the program says `up`: before that it may not have set its trap. */
+export function signalWhenUp(signal: "SIGTERM"): SandboxIo {
+  let control: SandboxControl | undefined;
+  let said = "";
+  return {
+    started(hand) {
+      control = hand;
+    },
+    out(_, chunk) {
+      const before = said.includes("up\n");
+      said += Buffer.from(chunk).toString();
+      if (!before && said.includes("up\n")) control?.signal(signal);
+    },
+  };
 }
 
 /** The topmost lower layer: only what is mounted over. */

@@ -7,7 +7,7 @@ import { Failure } from "../../kit/error.ts";
 import { setEngine } from "../engine.ts";
 import { ownPrivileges } from "../privileges.ts";
 import type { Machine } from "../run.ts";
-import { Box, runCollecting } from "./box.ts";
+import { Box, runCollecting, signalWhenUp } from "./box.ts";
 import { confinementSuite } from "./confinement.ts";
 
 /** Registers the tests under the engine's name. */
@@ -232,9 +232,7 @@ export function sandboxSuite(engine: string, machine: Machine, skip: string | fa
   check("signals reach the program", async () => {
     const { code, out } = await here().run(
       here().spec({ args: ["sh", "-c", "trap 'echo got; exit 5' TERM; echo up; while :; do sleep 0.05; done"] }),
-      {
-        started: (control) => void setTimeout(() => control.signal("SIGTERM"), 150),
-      },
+      signalWhenUp("SIGTERM"),
     );
     assert.equal(`${out} ${code}`, "up\ngot\n 5");
   });
