@@ -132,14 +132,20 @@ export function collecting(text: [string, string], io: SandboxIo): NonNullable<S
 export function signalWhenUp(signal: "SIGTERM"): SandboxIo {
   let control: SandboxControl | undefined;
   let said = "";
+  let sent = false;
+  const look = () => {
+    if (sent || control === undefined || !said.includes("up\n")) return;
+    sent = true;
+    control.signal(signal);
+  };
   return {
     started(hand) {
       control = hand;
+      look();
     },
     out(_, chunk) {
-      const before = said.includes("up\n");
       said += Buffer.from(chunk).toString();
-      if (!before && said.includes("up\n")) control?.signal(signal);
+      look();
     },
   };
 }
