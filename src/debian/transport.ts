@@ -47,6 +47,7 @@ export function createTransport({ conf, logins, env }: TransportOptions): Transp
         connections,
         identity: true,
         stallMs: STALL,
+        label: labelFor(url),
         env: proxyEnv(url, conf, env),
         ...(etag === undefined ? {} : { etag }),
         ...(authorization === undefined ? {} : { authorization }),
@@ -56,6 +57,17 @@ export function createTransport({ conf, logins, env }: TransportOptions): Transp
       return { size: got.size, ...(got.etag === undefined ? {} : { etag: got.etag }) };
     },
   };
+}
+
+/** What progress calls a file of an archive: a package by its file's name, an index by its place in the suite. */
+function labelFor(url: string): string {
+  const index = /\/dists\/(.*)\/by-hash\//.exec(url)?.[1];
+  const name = index ?? url.slice(url.lastIndexOf("/") + 1);
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
 }
 
 /** The bytes of a small file, all in memory. */

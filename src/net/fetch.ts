@@ -35,6 +35,8 @@ export interface FetchOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Id of the step that bytes are reported for. */
   readonly step?: string;
+  /** What it is called where progress is shown; the address without. */
+  readonly label?: string;
 }
 
 /** What a server answered. */
@@ -136,6 +138,11 @@ async function receive(response: IncomingMessage, sink: ByteSink, shown: string,
   const hash = createHash("sha256");
   let size = 0;
   let told = 0;
+  const tell = () => {
+    told = size;
+    const total = declared >= 0 && !gzip ? { total: declared } : {};
+    task.emit({ type: "bytes", id: options.step ?? shown, label: options.label ?? shown, done: size, ...total });
+  };
   let body: AsyncIterable<Buffer> = response;
   if (gzip) {
     const { createGunzip } = await import("node:zlib");
@@ -148,17 +155,9 @@ async function receive(response: IncomingMessage, sink: ByteSink, shown: string,
       if (size > limit) throw tooLarge(shown, limit);
       hash.update(chunk);
       await sink.write(chunk);
-      if (size - told >= 1 << 20) {
-        told = size;
-        task.emit({
-          type: "bytes",
-          id: options.step ?? shown,
-          label: shown,
-          done: size,
-          ...(declared >= 0 && !gzip ? { total: declared } : {}),
-        });
-      }
+      if (size - told >= 1 << 20) tell();
     }
+    if (told > 0 && told !== size) tell();
   } catch (error) {
     response.destroy();
     if (error instanceof Failure) throw error;
