@@ -67,7 +67,10 @@ async function reasonsAgainst(requirement: Requirement, wanted: Wanted, task: Ta
     for (const { reference } of good) {
       if (reference !== undefined && acceptsName(requirement.identity, wanted.name, reference)) return undefined;
       const signed = reference === undefined ? "no name at all" : printable(reference.slice(0, 300));
-      reasons.push(`a signature for ${signed}, which ${requirement.identity.type} does not accept for this image`);
+      // Signatures of cosign name a repository alone.
+      const near = reference !== undefined && acceptsName({ type: "matchRepository" }, wanted.name, reference);
+      const way = near ? ' ("signedIdentity": {"type": "matchRepository"} would)' : "";
+      reasons.push(`a signature for ${signed}, which ${requirement.identity.type} does not accept for this image${way}`);
     }
     return [...reasons, ...refused];
   };
