@@ -109,7 +109,7 @@ test("S32: an output to a full disk: exit 7, the old file as it was, nothing bes
 test("S06: a file size limit: exit 7, nothing left", async () => {
   const store = join(nought.dir, "limited");
   cpSync(prepared, store, { recursive: true });
-  const { status, stderr } = nought.shell(`prlimit --fsize=500000 ${quoted} --store ${store} build -q -t new new`);
+  const { status, stderr } = nought.shell(`prlimit --fsize=500000 ${quoted} --store ${store} build -q --no-cache -t new new`);
   assert.equal(status, 7, stderr);
   clear(stderr, /file size limit/);
   assertTidy(store, "limited");
