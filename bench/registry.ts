@@ -1,9 +1,9 @@
 /** A registry on loopback for one measurement: Debian's docker-registry where it is installed, else nought's own. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { answers, freePort } from "../test/ports.ts";
 import { noughtPrefix, peerPrefix } from "./tools.ts";
 
 export interface BenchRegistry {
@@ -66,22 +66,4 @@ function endsWithUs(child: ChildProcess): () => void {
     process.off("exit", kill);
     kill();
   };
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", () => resolve(false));
-  });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -1,11 +1,11 @@
 /** Starts Debian's docker-registry on a port of this machine, with a folder of its own. */
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Location } from "../src/registry/face.ts";
+import { answers, freePort } from "./ports.ts";
 
 /** Whether the program is here; tests that need it are skipped without. */
 export const hasRegistry = spawnSync("docker-registry", ["--version"]).status === 0;
@@ -87,25 +87,6 @@ export async function startRegistry(setup: RegistrySetup = {}): Promise<RunningR
 /** What a configuration without a word says about a name at `host`. */
 export function locationAt(host: string, repository: string, more: Partial<Location> = {}): Location {
   return { host, repository, insecure: false, tokenServers: [], mirror: false, serves: "all", ...more };
-}
-
-async function answers(port: number): Promise<boolean> {
-  const { connect } = await import("node:net");
-  return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on("error", () => resolve(false));
-  });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** An authority, and a certificate of it for 127.0.0.1 and localhost. */

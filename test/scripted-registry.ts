@@ -1,4 +1,5 @@
 /** A registry in memory that does what a script says: for every request it may answer itself, spoil the answer, or let it be. */
+import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -200,6 +201,24 @@ export async function withScripted(
   } finally {
     await registry.close();
   }
+}
+
+/** What somebody logs in with in tests; the password is looked for where it must not be. */
+export const SECRET = "marker-5c1f0a";
+export const who = { kind: "password", username: "user", password: SECRET } as const;
+
+/** The same, and nothing that was told holds the password. */
+export function withoutSecret(image: Sample): (script: Script, use: Parameters<typeof withScripted>[2], how?: OpenHow) => Promise<void> {
+  return (script, use, how) =>
+    withScripted(
+      image,
+      script,
+      async (registry, place) => {
+        await use(registry, place);
+        assert.ok(!place.notes.join("\n").includes(SECRET), "A6: no secret in a message");
+      },
+      how,
+    );
 }
 
 /** The bytes of a blob of a place, or a part of them. */

@@ -5,7 +5,8 @@ import { LIMITS } from "../kit/limit.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { type Digest, digestOf } from "../oci/digest.ts";
 import { isIndexType, isManifestType, MEDIA } from "../oci/media-type.ts";
-import type { Bytes, BytesReader } from "../oci/place.ts";
+import { memoryBytes } from "../oci/memory-bytes.ts";
+import type { BytesReader } from "../oci/place.ts";
 import { readWhole } from "../place/documents.ts";
 import type { Task } from "../task/task.ts";
 import { CACHE_CONFIG, encodeCacheConfig, layersOf, parseCacheConfig } from "./cache-config.ts";
@@ -52,7 +53,7 @@ export function cacheDocuments(
       has: async (digest, type) => made.has(digest) || blobs.has(digest, type),
       open: async (what) => {
         const bytes = made.get(what.digest);
-        return bytes ? inMemory(bytes) : blobs.open(what);
+        return bytes ? memoryBytes(bytes) : blobs.open(what);
       },
     },
   };
@@ -88,14 +89,4 @@ async function readConfig(from: BytesReader, config: Descriptor): Promise<readon
 async function readImage(from: BytesReader, root: Descriptor): Promise<readonly TravelRecord[]> {
   const { config, layers } = await openImage(from, root, { os: "", architecture: "" });
   return readInlineCache(config, layers, root.digest);
-}
-
-function inMemory(bytes: Uint8Array): Bytes {
-  return {
-    size: bytes.length,
-    async *read(start = 0, end = bytes.length) {
-      yield bytes.subarray(start, end);
-    },
-    async [Symbol.asyncDispose]() {},
-  };
 }

@@ -2,7 +2,8 @@ import { encodeIndex, encodeManifest } from "../image/documents.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { type Digest, digestOf } from "../oci/digest.ts";
 import { isIndexType, isManifestType, layerCompression, layerMediaType, MEDIA } from "../oci/media-type.ts";
-import type { Bytes, BytesReader } from "../oci/place.ts";
+import { memoryBytes } from "../oci/memory-bytes.ts";
+import type { BytesReader } from "../oci/place.ts";
 import type { Task } from "../task/task.ts";
 import { isForeign, readDocuments } from "./documents.ts";
 
@@ -55,7 +56,7 @@ export async function asOci(
       has: async (digest, mediaType) => made.has(digest) || from.has(digest, mediaType),
       async open(what) {
         const bytes = isManifestType(what.mediaType) || isIndexType(what.mediaType) ? made.get(what.digest) : undefined;
-        return bytes ? inMemory(bytes) : from.open(what);
+        return bytes ? memoryBytes(bytes) : from.open(what);
       },
     },
   };
@@ -65,14 +66,4 @@ export async function asOci(
 function layer(one: Descriptor): Descriptor {
   const compression = layerCompression(one.mediaType);
   return compression === undefined || isForeign(one) ? one : { ...one, mediaType: layerMediaType(compression) };
-}
-
-function inMemory(bytes: Uint8Array): Bytes {
-  return {
-    size: bytes.length,
-    async *read(from = 0, to = bytes.length) {
-      yield bytes.subarray(from, to);
-    },
-    async [Symbol.asyncDispose]() {},
-  };
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { ServerResponse } from "node:http";
 import { test } from "node:test";
 import { sampleImage } from "../../test/sample-image.ts";
-import { failing, NAME, type OpenHow, readBlob, type Script, type Scripted, scripted, withScripted } from "../../test/scripted-registry.ts";
+import { failing, NAME, readBlob, type Script, SECRET, scripted, who, withoutSecret } from "../../test/scripted-registry.ts";
 import { Failure } from "../kit/error.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { createTask } from "../task/task.ts";
@@ -10,23 +10,10 @@ import type { Repository } from "./face.ts";
 import { judgeRealm } from "./realm.ts";
 
 const task = createTask();
-const SECRET = "marker-5c1f0a";
-const who = { kind: "password", username: "user", password: SECRET } as const;
 const image = await sampleImage();
 const layer = image.layers[0] as Descriptor;
 
-async function served(
-  script: Script,
-  use: (registry: Scripted, place: Repository & { notes: readonly string[] }) => Promise<void>,
-  how: OpenHow = {},
-) {
-  const withoutSecret: typeof use = async (registry, place) => {
-    await use(registry, place);
-    assert.ok(!place.notes.join("\n").includes(SECRET), "A6: no secret in a message");
-  };
-  await withScripted(image, script, withoutSecret, how);
-}
-
+const served = withoutSecret(image);
 const read = (place: Repository, what = layer) => readBlob(place, what);
 
 /** A registry that gives out tokens itself, each for `uses` requests. */

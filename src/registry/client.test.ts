@@ -2,29 +2,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { locationAt } from "../../test/registry.ts";
 import { sampleImage } from "../../test/sample-image.ts";
-import { failing, NAME, type OpenHow, readBlob, type Script, type Scripted, scripted, withScripted } from "../../test/scripted-registry.ts";
+import { failing, NAME, readBlob, type Script, SECRET, scripted, who, withoutSecret } from "../../test/scripted-registry.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { createTask } from "../task/task.ts";
 import type { Repository } from "./face.ts";
 
 const task = createTask();
-const SECRET = "marker-5c1f0a";
-const who = { kind: "password", username: "user", password: SECRET } as const;
 const image = await sampleImage();
 const layer = image.layers[0] as Descriptor;
 
-async function served(
-  script: Script,
-  use: (registry: Scripted, place: Repository & { notes: readonly string[] }) => Promise<void>,
-  how: OpenHow = {},
-) {
-  const withoutSecret: typeof use = async (registry, place) => {
-    await use(registry, place);
-    assert.ok(!place.notes.join("\n").includes(SECRET), "A6: no secret in a message");
-  };
-  await withScripted(image, script, withoutSecret, how);
-}
-
+const served = withoutSecret(image);
 const read = (place: Repository, what = layer) => readBlob(place, what);
 
 test("R13: redirects in a circle, without end, to other schemes are NETWORK", async () => {

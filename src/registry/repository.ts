@@ -4,6 +4,7 @@ import { createWire } from "../net/wire.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { type Digest, digestOf, hasher } from "../oci/digest.ts";
 import { isIndexType, isManifestType } from "../oci/media-type.ts";
+import { memoryBytes } from "../oci/memory-bytes.ts";
 import type { Bytes } from "../oci/place.ts";
 import { formatReference, type Reference, withDefaultTag } from "../oci/reference.ts";
 import { subjectOf } from "../oci/subject.ts";
@@ -160,7 +161,7 @@ export async function openRepository(name: Reference, options: RepositoryOptions
       if (!isDocument(what.mediaType)) return blob(what);
       const held = await document(what);
       if (!held) throw new Failure("NOT_FOUND", `manifest ${what.digest} is not in ${formatReference(bare)}`);
-      return memoryBytes(held.bytes, what);
+      return announced(held.bytes, what);
     },
     async put(bytes, expect) {
       if (expect?.mediaType !== undefined && isDocument(expect.mediaType)) {
@@ -226,16 +227,10 @@ function isDocument(mediaType: string): boolean {
   return isManifestType(mediaType) || isIndexType(mediaType);
 }
 
-/** Bytes in memory, checked as they are read. */
-function memoryBytes(bytes: Uint8Array, what: Descriptor): Bytes {
+/** Bytes in memory, of the size that was announced. */
+function announced(bytes: Uint8Array, what: Descriptor): Bytes {
   if (bytes.length !== what.size) throw new Failure("DIGEST", `${what.digest} has ${bytes.length} bytes where ${what.size} are announced`);
-  return {
-    size: bytes.length,
-    async *read(from = 0, to = bytes.length) {
-      yield bytes.subarray(from, to);
-    },
-    async [Symbol.asyncDispose]() {},
-  };
+  return memoryBytes(bytes);
 }
 
 /** A whole document, checked. */

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
+import { freePort } from "../../test/ports.ts";
 import { createTask } from "../task/task.ts";
 import { startDetached } from "./detached.ts";
 import { findProgram } from "./engine.ts";
@@ -57,15 +58,6 @@ function running(...words: readonly string[]): readonly string[] {
     } catch {
       return false;
     }
-  });
-}
-
-async function freePort(): Promise<number> {
-  return new Promise<number>((resolve) => {
-    const probe = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => resolve(port));
-    });
   });
 }
 

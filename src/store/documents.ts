@@ -1,5 +1,6 @@
 import type { Descriptor } from "../oci/descriptor.ts";
 import { type Digest, digestOf } from "../oci/digest.ts";
+import { memoryBytes } from "../oci/memory-bytes.ts";
 import type { Bytes } from "../oci/place.ts";
 import type { OfferingStore } from "./offers.ts";
 
@@ -20,7 +21,7 @@ export function withDocuments(store: OfferingStore): OfferingStore {
   };
   const open = async (what: Descriptor, or: (what: Descriptor) => Promise<Bytes>): Promise<Bytes> => {
     const bytes = find(what);
-    return bytes ? inMemory(bytes) : or(what);
+    return bytes ? memoryBytes(bytes) : or(what);
   };
   const has = async (digest: Digest) => held.has(digest) || store.has(digest);
   return {
@@ -35,15 +36,5 @@ export function withDocuments(store: OfferingStore): OfferingStore {
     },
     put: async (bytes, expect) => (bytes instanceof Uint8Array && expect === undefined ? keep(bytes) : store.put(bytes, expect)),
     putMany: async (documents) => documents.map(keep),
-  };
-}
-
-function inMemory(bytes: Uint8Array): Bytes {
-  return {
-    size: bytes.length,
-    async *read(from = 0, to = bytes.length) {
-      yield bytes.subarray(from, to);
-    },
-    async [Symbol.asyncDispose]() {},
   };
 }

@@ -5,6 +5,7 @@ import { Failure } from "../kit/error.ts";
 import { namesIn } from "../kit/look.ts";
 import { printable } from "../kit/printable.ts";
 import { readSmallFile } from "../kit/read-file.ts";
+import { removeFile } from "../kit/remove-file.ts";
 import { errnoOf, storageFailure } from "../kit/storage-failure.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { type Digest, digestOf, hexOf, isDigest } from "../oci/digest.ts";
@@ -64,16 +65,6 @@ export function createNames(layout: Layout, session: Session): Names {
       throw storageFailure(error, "could not write", path);
     }
   };
-  const remove = async (path: string, folder: string): Promise<boolean> => {
-    try {
-      unlinkSync(path);
-      await syncDirectory(folder);
-      return true;
-    } catch (error) {
-      if (errnoOf(error) === "ENOENT") return false;
-      throw storageFailure(error, "could not remove", path);
-    }
-  };
 
   return {
     read(name) {
@@ -91,10 +82,10 @@ export function createNames(layout: Layout, session: Session): Names {
       const full = formatReference(withDefaultTag(name));
       return put(fileOf(name), layout.names, encodeLine("n", hexOf(root.digest), { name: full, root, at: Date.now() }), before);
     },
-    remove: (name) => remove(fileOf(name), layout.names),
+    remove: (name) => removeFile(fileOf(name)),
     list: () => readAll(layout.names, "n").records,
     keep: (root, before) => put(keptFile(root.digest), layout.kept, encodeLine("k", hexOf(root.digest), { root, at: Date.now() }), before),
-    forget: (root) => remove(keptFile(root), layout.kept),
+    forget: (root) => removeFile(keptFile(root)),
     kept: () => readAll(layout.kept, "k").records,
     damaged: () => [...readAll(layout.names, "n").damaged, ...readAll(layout.kept, "k").damaged],
     async settle() {

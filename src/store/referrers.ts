@@ -2,7 +2,8 @@ import { closeSync, mkdirSync, renameSync, unlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createPrivate, quietly, syncDirectory } from "../kit/atomic.ts";
 import { lookAt, namesIn } from "../kit/look.ts";
-import { errnoOf, storageFailure } from "../kit/storage-failure.ts";
+import { removeFile } from "../kit/remove-file.ts";
+import { storageFailure } from "../kit/storage-failure.ts";
 import { type Digest, digestFromHex, hexOf } from "../oci/digest.ts";
 import type { Layout } from "./layout.ts";
 import type { Session } from "./session.ts";
@@ -53,17 +54,7 @@ export function createReferrers(layout: Layout, session: Session): Referrers {
         throw storageFailure(error, "could not write", path);
       }
     },
-    async remove(subject, referrer) {
-      const path = fileOf(subject, referrer);
-      try {
-        unlinkSync(path);
-        await syncDirectory(folder);
-        return true;
-      } catch (error) {
-        if (errnoOf(error) === "ENOENT") return false;
-        throw storageFailure(error, "could not remove", path);
-      }
-    },
+    remove: (subject, referrer) => removeFile(fileOf(subject, referrer)),
     snapshot() {
       const found = new Map<Digest, Digest[]>();
       for (const [subject, referrer] of pairs()) found.set(subject, [...(found.get(subject) ?? []), referrer]);

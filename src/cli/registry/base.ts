@@ -3,7 +3,8 @@ import { openImage } from "../../image/open.ts";
 import { Failure } from "../../kit/error.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import { isManifestType } from "../../oci/media-type.ts";
-import type { Bytes, BytesReader } from "../../oci/place.ts";
+import { memoryBytes } from "../../oci/memory-bytes.ts";
+import type { BytesReader } from "../../oci/place.ts";
 import type { Platform } from "../../oci/platform.ts";
 import type { Reference } from "../../oci/reference.ts";
 import { readWhole } from "../../place/documents.ts";
@@ -37,7 +38,7 @@ export async function findBase(
     async open(what) {
       const bytes = stored(store, what) ?? (await readWhole(from, what));
       documents.push({ what, bytes });
-      return inMemory(bytes);
+      return memoryBytes(bytes);
     },
   };
   const image = await openImage(reader, root, platform);
@@ -64,14 +65,4 @@ function stored(store: ContentStore, what: Descriptor): Uint8Array | undefined {
     if (error instanceof Failure) return undefined;
     throw error;
   }
-}
-
-function inMemory(bytes: Uint8Array): Bytes {
-  return {
-    size: bytes.length,
-    async *read() {
-      yield bytes;
-    },
-    async [Symbol.asyncDispose]() {},
-  };
 }
