@@ -24,6 +24,8 @@ export interface Program {
   /** Runs it and expects exit 0; the result is standard output. */
   out(...args: string[]): string;
   start(args: readonly string[], env?: NodeJS.ProcessEnv): ChildProcess;
+  /** Runs it while this process goes on serving, to a registry of its own say. Without standard input; killed after `ms` milliseconds. */
+  aside(args: readonly string[], env?: NodeJS.ProcessEnv, ms?: number): Promise<Ran>;
   /** Runs a line of shell in which `nought` is the program. */
   shell(line: string, env?: NodeJS.ProcessEnv): Ran;
   /** Writes files of the working directory, folders made on the way. */
@@ -78,6 +80,7 @@ export async function program(): Promise<Program> {
     },
     start: (args, extra = {}) =>
       spawn(node, [...before, ...args], { cwd: dir, env: { ...env, ...extra }, stdio: ["pipe", "pipe", "pipe"] }),
+    aside: (args, extra, ms) => finished(self.start(args, extra), ms),
     shell: (line, extra = {}) =>
       told(
         spawnSync("bash", ["-c", line], {
@@ -96,6 +99,18 @@ export async function program(): Promise<Program> {
     },
   };
   return self;
+}
+
+/** What a program that was started came to. It gets no standard input, and is killed after `ms` milliseconds. */
+export async function finished(child: ChildProcess, ms = 60_000): Promise<Ran> {
+  let [stdout, stderr] = ["", ""];
+  child.stdin?.end();
+  child.stdout?.on("data", (chunk) => (stdout += chunk));
+  child.stderr?.on("data", (chunk) => (stderr += chunk));
+  const timer = setTimeout(() => child.kill("SIGKILL"), ms);
+  const status = await new Promise<number>((resolve) => child.once("close", (code, signal) => resolve(code ?? 128 + signalNumber(signal))));
+  clearTimeout(timer);
+  return { status, stdout, stderr };
 }
 
 function signalNumber(name: NodeJS.Signals | null): number {

@@ -100,12 +100,7 @@ test("a detached sandbox with a network of its own: a published port, and the ne
 });
 
 test("pasta publishes a port", { skip: whyNoNetwork("pasta") }, async () => {
-  const free = await new Promise<number>((resolve) => {
-    const probe = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => resolve(port));
-    });
-  });
+  const free = await freePort();
   const ports = [{ host: "127.0.0.1", hostPort: free, port: 8080, protocol: "tcp" }] as const;
   await using network = await openNetwork({ name: "pasta", path: findProgram("pasta") as string }, createTask(), ports);
   const running = runCollecting((box as Box).spec({ args: ["sh", "-c", "echo inside | nc -l -p 8080"], network: { join: network.join } }));

@@ -35,14 +35,7 @@ async function run(...args: string[]): Promise<string> {
 }
 
 async function runWith(env: NodeJS.ProcessEnv, ...args: string[]): Promise<string> {
-  const child = nought.start(args, env);
-  let [stdout, stderr] = ["", ""];
-  child.stdin?.end();
-  child.stdout?.on("data", (chunk) => (stdout += chunk));
-  child.stderr?.on("data", (chunk) => (stderr += chunk));
-  const timer = setTimeout(() => child.kill("SIGKILL"), 60_000);
-  const status = await new Promise<number>((resolve) => child.once("close", (code) => resolve(code ?? -1)));
-  clearTimeout(timer);
+  const { status, stdout, stderr } = await nought.aside(args, env);
   assert.equal(status, 0, `nought ${args.join(" ")}: ${stderr}`);
   return stdout;
 }

@@ -5,7 +5,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { assertWhole } from "../builds.ts";
-import { program } from "../program.ts";
+import { finished, program } from "../program.ts";
 import { startOwnRegistry, type TestRegistry } from "../registries.ts";
 import { hasRegistry, startRegistry } from "../registry.ts";
 import { ask } from "../suites/distribution-requests.ts";
@@ -20,21 +20,7 @@ after(async () => {
 });
 const hasSkopeo = spawnSync("skopeo", ["--version"]).status === 0;
 
-/** Runs nought while this process goes on serving. */
-async function run(...args: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
-  return finished(nought.start(args));
-}
-
-async function finished(child: ReturnType<typeof nought.start>): Promise<{ status: number; stdout: string; stderr: string }> {
-  let [stdout, stderr] = ["", ""];
-  child.stdin?.end();
-  child.stdout?.on("data", (chunk) => (stdout += chunk));
-  child.stderr?.on("data", (chunk) => (stderr += chunk));
-  const timer = setTimeout(() => child.kill("SIGKILL"), 60_000);
-  const status = await new Promise<number>((resolve) => child.once("close", (code) => resolve(code ?? -1)));
-  clearTimeout(timer);
-  return { status, stdout, stderr };
-}
+const run = (...args: string[]) => nought.aside(args);
 
 async function copy(...args: string[]): Promise<string> {
   const ran = await run("copy", "--quiet", ...args);

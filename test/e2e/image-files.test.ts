@@ -15,17 +15,7 @@ const nought = await program();
 const registry = await startOwnRegistry();
 after(() => registry.close());
 
-async function run(...args: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
-  const child = nought.start(args);
-  let [stdout, stderr] = ["", ""];
-  child.stdin?.end();
-  child.stdout?.on("data", (chunk) => (stdout += chunk));
-  child.stderr?.on("data", (chunk) => (stderr += chunk));
-  const timer = setTimeout(() => child.kill("SIGKILL"), 60_000);
-  const status = await new Promise<number>((resolve) => child.once("close", (code) => resolve(code ?? -1)));
-  clearTimeout(timer);
-  return { status, stdout, stderr };
-}
+const run = (...args: string[]) => nought.aside(args);
 
 const LAYERS = [
   { "dir/": "", "dir/old": "old", "dir/changed": "first", "dir/large": "large ".repeat(50_000), "other/": "", "other/x": "hidden" },
@@ -88,14 +78,7 @@ test("of an image of a registry only the layers come that are needed, and of a p
     const proxy = await startFaultyProxy({ upstream: registry.host, seed: 1, rate: 0 });
     // A store that knows nothing of these layers.
     const env = { NOUGHT_STORE: join(nought.dir, `store-of-${name}`) };
-    const cat = async (path: string) => {
-      const child = nought.start(["cat", `docker://${proxy.host}/${name}:1`, path], env);
-      let text = "";
-      child.stdin?.end();
-      child.stdout?.on("data", (chunk) => (text += chunk));
-      await new Promise((resolve) => child.once("close", resolve));
-      return text;
-    };
+    const cat = async (path: string) => (await nought.aside(["cat", `docker://${proxy.host}/${name}:1`, path], env)).stdout;
     const asked = () => layers.map(({ digest }) => proxy.seen.filter((one) => one.url.includes(digest)).length);
     try {
       assert.equal(await cat("/top/new"), "new");
