@@ -84,17 +84,11 @@ export async function build(
   task: Task,
   { remote, caches, ...hooks }: BuildHooks = {},
 ): Promise<BuildResult> {
-  const opened = await open(request, async () => local, task);
-  const { inlet, program, platforms } = opened;
-  const stop = new AbortController();
-  const within: Task = { ...task, signal: AbortSignal.any([task.signal, stop.signal]) };
-  const store = withOffers(local, within);
-  const images = findImages(store, within, { remote, pull: request.pull });
-  let cached: CachedBuild | undefined;
-  try {
+  return onSite(request, local, task, remote, async (site) => {
+    const { inlet, program, platforms, store, images, within, stop } = site;
     const graph = await plan(program, request, platforms, images);
     check(program, request, platforms, inlet, graph, task);
-    cached = await caches?.begin(store, within);
+    const cached = await beginCaches(caches, site);
     const shelf = openShelf(store, within);
     let performed = false;
     const watched: Task = {
@@ -138,15 +132,59 @@ export async function build(
     const { descriptor } = assembled.image;
     const { root = descriptor } = attest?.([{ platform: assembled.image.config, root: descriptor }], undefined) ?? {};
     return { assembled, root, pushed, built, graph, names: request.names.map((name) => familiarName(withDefaultTag(name))) };
+  });
+}
+
+/** Where a build happens, whatever the platform: a store that fetches what is read, bases by their names, and how all of it is stopped. */
+export interface Site extends Opened {
+  readonly store: OfferingStore;
+  readonly images: FoundImages;
+  /** Stops when the build is interrupted, or when `stop` says that a part of it failed. */
+  readonly within: Task;
+  readonly stop: AbortController;
+}
+
+/**
+ * Opens what a build works on, and closes it after, however that ended. Images of registries of which all came are named also after a
+ * failure, and what was done is recorded: the next try need not do it again. Throws as open does, and what `work` throws.
+ */
+export async function onSite<T>(
+  request: BuildRequest,
+  local: ContentStore,
+  task: Task,
+  remote: RemoteImages | undefined,
+  work: (site: Site) => Promise<T>,
+): Promise<T> {
+  const opened = await open(request, async () => local, task);
+  const stop = new AbortController();
+  const within: Task = { ...task, signal: AbortSignal.any([task.signal, stop.signal]) };
+  const store = withOffers(local, within);
+  const images = findImages(store, within, { remote, pull: request.pull });
+  try {
+    return await work({ ...opened, store, images, within, stop });
   } catch (error) {
     images.distrust(error);
     throw error;
   } finally {
-    await settled(images, task);
-    // What a build did before it failed need not be done again.
+    await settle(images, task);
     await store.flush().catch(() => {});
-    await cached?.close();
-    await inlet[Symbol.asyncDispose]();
+    await opened.inlet[Symbol.asyncDispose]();
+  }
+}
+
+/** Opens the caches of a build for as long as its inlet is open. */
+export async function beginCaches(caches: BuildCaches | undefined, { inlet, store, within }: Site): Promise<CachedBuild | undefined> {
+  const cached = await caches?.begin(store, within);
+  if (cached) inlet.later(() => cached.close());
+  return cached;
+}
+
+async function settle(images: FoundImages, task: Task): Promise<void> {
+  try {
+    if (!task.signal.aborted) await images.settle();
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    task.emit({ type: "note", text: error.message });
   }
 }
 
@@ -187,16 +225,6 @@ export async function solveWith(
     stop.abort();
     await coming;
     throw lost ?? error;
-  }
-}
-
-/** Names the images of registries of which all came, also when the build failed: the next try need not fetch them again. */
-export async function settled(images: FoundImages, task: Task): Promise<void> {
-  try {
-    if (!task.signal.aborted) await images.settle();
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    task.emit({ type: "note", text: error.message });
   }
 }
 

@@ -7,18 +7,16 @@ import { MEDIA } from "../oci/media-type.ts";
 import { formatPlatform, type Platform } from "../oci/platform.ts";
 import { openShelf } from "../shelf/shelf.ts";
 import type { ContentStore } from "../store/face.ts";
-import { withOffers } from "../store/offers.ts";
 import type { Task } from "../task/task.ts";
-import { type BuildHooks, type Opened, open, settled, solveWith, tools } from "./build.ts";
+import { type BuildHooks, beginCaches, onSite, type Site, solveWith, tools } from "./build.ts";
 import type { Built } from "./built.ts";
 import type { CachedBuild } from "./caches.ts";
 import { finalConfig } from "./final-config.ts";
 import type { BuildGraph } from "./graph.ts";
-import { findImages } from "./images.ts";
 import type { OpenInput } from "./input.ts";
 import { keyOf } from "./key.ts";
 import type { OutputTools } from "./output.ts";
-import { type FindImage, plan } from "./plan/plan.ts";
+import { plan } from "./plan/plan.ts";
 import { type BuiltIndex, deliverPlatforms, refuseOutputs } from "./platform-outputs.ts";
 import type { BuildRequest } from "./request.ts";
 import { check } from "./review.ts";
@@ -49,23 +47,16 @@ export async function buildPlatforms(
   { remote, caches, ...hooks }: BuildHooks = {},
 ): Promise<BuiltIndex> {
   refuseOutputs(request);
-  const opened = await open(request, async () => local, task);
-  const { inlet } = opened;
-  const stop = new AbortController();
-  const within: Task = { ...task, signal: AbortSignal.any([task.signal, stop.signal]) };
-  const store = withOffers(local, within);
-  const images = findImages(store, within, { remote, pull: request.pull });
-  let cached: CachedBuild | undefined;
-  try {
+  return onSite(request, local, task, remote, async (site) => {
+    const { inlet, store, images, within, stop } = site;
     const shelf = openShelf(store, within);
-    const begun = await caches?.begin(store, within);
-    cached = begun;
-    const shop = { ...tools(store, shelf, request, inlet, within), ...hooks, ...begun?.memory, turns: createTurns() };
+    const cached = await beginCaches(caches, site);
+    const shop = { ...tools(store, shelf, request, inlet, within), ...hooks, ...cached?.memory, turns: createTurns() };
     const context = once((input) => inlet.open(input));
     let first: unknown;
     const each = platforms.map(async (target, at) => {
       try {
-        return await buildOne(opened, request, target, at === 0, images, { ...shop, task: toldFor(target, within) }, context, stop, begun);
+        return await buildOne(site, request, target, at === 0, { ...shop, task: toldFor(target, within) }, context, cached);
       } catch (error) {
         first ??= error;
         stop.abort();
@@ -77,37 +68,26 @@ export async function buildPlatforms(
     if (task.signal.aborted) throw new Failure("INTERRUPTED", "the build was interrupted");
     const made = settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
     await inlet.save();
-    const facts = () => made.map((one) => ({ ...one, buildPlatform: opened.platforms.build, inlet, roots: images.roots, shelf }));
+    const facts = () => made.map((one) => ({ ...one, buildPlatform: site.platforms.build, inlet, roots: images.roots, shelf }));
     const attest = request.attest && (await (await import("./attest.ts")).attestOf(request, facts()));
     const into: OutputTools = { store, shelf, task, remote, attest };
     const delivered = await deliverPlatforms(request, made, into);
     await cached?.finish(made.map(({ built }) => built.layers));
     await store.flush();
     return delivered;
-  } catch (error) {
-    images.distrust(error);
-    throw error;
-  } finally {
-    await settled(images, task);
-    // What a build did before it failed need not be done again.
-    await store.flush().catch(() => {});
-    await cached?.close();
-    await inlet[Symbol.asyncDispose]();
-  }
+  });
 }
 
 async function buildOne(
-  { program, inlet, platforms: { build } }: Opened,
+  { program, inlet, platforms: { build }, images, stop }: Site,
   request: BuildRequest,
   target: Platform,
   isFirst: boolean,
-  find: FindImage,
   shop: Omit<Workshop, "open">,
   context: OpenContext,
-  stop: AbortController,
   cached: CachedBuild | undefined,
 ): Promise<PlatformBuilt> {
-  const graph = await plan(program, request, { build, target }, find);
+  const graph = await plan(program, request, { build, target }, images);
   // The same findings need not be told for each.
   if (isFirst) check(program, request, { build, target }, inlet, graph, shop.task);
   const fetched: Fetched[] = [];
